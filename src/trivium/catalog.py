@@ -1,0 +1,94 @@
+"""A catalog is a module, and its members are its public functions: nothing is registered, nothing is listed twice."""
+
+import difflib
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import annotated_types as at
+
+
+@cache
+def members(catalog: ModuleType) -> dict[str, Callable]:
+    """Every public function that the catalog (a module, or a package of them) defines, by name.
+
+    A second name for the same function (`swish = silu`) is an alias and no member.
+    """
+    return {name: value for name, value in _names(catalog).items() if value.__name__ == name}
+
+
+def aliases(catalog: ModuleType, function: Callable) -> list[str]:
+    """The other names under which the catalog knows one of its members."""
+    return [name for name, value in _names(catalog).items() if value is function and name != function.__name__]
+
+
+def get(catalog: ModuleType, choice: str | Callable, parameter: str) -> Callable:
+    """The member that `choice` names. A callable passes through, so that users can bring their own.
+
+    Case, hyphens, spaces and underscores do not count: "LeakyReLU" and "leaky-relu" both find `leaky_relu`.
+    `parameter` is the name of what the user set; it opens the message.
+    Raises ValueError for an unknown name, with the nearest known ones, TypeError for what is no name at all.
+    """
+    if callable(choice):
+        return choice
+    if not isinstance(choice, str):
+        raise TypeError(
+            f"{parameter} must be a name or a function, got {choice!r}. Choose from {', '.join(members(catalog))}."
+        )
+    known = {_key(name): value for name, value in _names(catalog).items()}
+    if _key(choice) in known:
+        return known[_key(choice)]
+    near = [repr(known[key].__name__) for key in difflib.get_close_matches(_key(choice), known)]
+    hint = f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else f"choose from {', '.join(members(catalog))}."
+    raise ValueError(f"unknown {parameter} {choice!r}: {hint}")
+
+
+def name_of(catalog: ModuleType, function: Callable) -> str | None:
+    """The name under which `get` finds this function again, None for a function from outside the catalog."""
+    return next((name for name, value in members(catalog).items() if value is function), None)
+
+
+def parameter_domains(function: Callable) -> Mapping[str, tuple[at.BaseMetadata, ...]]:
+    """The bounds that a function's signature states as `Annotated[..., Gt(0)]`, by parameter."""
+    hints = typing.get_type_hints(inspect.unwrap(function), include_extras=True)
+    return {
+        name: tuple(bound for bound in getattr(hint, "__metadata__", ()) if isinstance(bound, at.BaseMetadata))
+        for name, hint in hints.items()
+        if name != "return"
+    }
+
+
+def violation(value: Any, bounds: tuple[at.BaseMetadata, ...]) -> str | None:
+    """What a number must be and is not ("greater than 0"), None where it keeps all its bounds."""
+    for bound in bounds:
+        for part in bound if isinstance(bound, at.GroupedMetadata) else (bound,):
+            for kind, holds, words in _COMPARISONS:
+                if isinstance(part, kind) and not holds(value, getattr(part, kind.__name__.lower())):
+                    return f"{words} {getattr(part, kind.__name__.lower())}"
+    return None
+
+
+_COMPARISONS = (
+    (at.Gt, lambda value, bound: value > bound, "greater than"),
+    (at.Ge, lambda value, bound: value >= bound, "at least"),
+    (at.Lt, lambda value, bound: value < bound, "less than"),
+    (at.Le, lambda value, bound: value <= bound, "at most"),
+)
+
+
+@cache
+def _names(catalog: ModuleType) -> dict[str, Callable]:
+    """Members and their second names, without what the catalog only imports."""
+    return {
+        name: value
+        for name, value in vars(catalog).items()
+        if callable(value) and not isinstance(value, type) and not name.startswith("_")
+        if getattr(value, "__module__", "").startswith(catalog.__name__)
+    }
+
+
+def _key(name: str) -> str:
+    return name.lower().translate(str.maketrans("", "", "-_ "))

@@ -1,0 +1,12 @@
+"""Losses, one file per task: the task of a loss is the file it stands in.
+
+The name of a loss's first parameter says what the network puts out (`logits`, `predictions`, `log_rates`, ...).
+"""
+
+from .binary import *
+from .multiclass import *
+from .regression import *
+
+
+def __dir__() -> list[str]:  # completion shows the members, not what their files import
+    return [name for name, value in globals().items() if getattr(value, "__module__", "").startswith(__name__)]

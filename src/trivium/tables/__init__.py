@@ -1,0 +1,1 @@
+"""Tables: a file or a data frame becomes a schema and arrays."""

@@ -1,0 +1,1 @@
+"""Training: the compiled epochs, their loop and what a run leaves behind."""
