@@ -50,6 +50,8 @@ def test_every_file_of_a_catalog_is_exported_and_no_name_stands_twice(catalog):
     tree = ast.parse((catalog / "__init__.py").read_text())
     stars = {n.module for n in tree.body if isinstance(n, ast.ImportFrom) and n.names[0].name == "*"}
     assert stars == set(files)
-    names = [f.name for path in files.values() for f in ast.parse(path.read_text()).body if isinstance(f, ast.FunctionDef)]
+    names = [
+        f.name for path in files.values() for f in ast.parse(path.read_text()).body if isinstance(f, ast.FunctionDef)
+    ]
     public = [name for name in names if not name.startswith("_")]
     assert len(public) == len(set(public))

@@ -42,7 +42,9 @@ def get(catalog: ModuleType, choice: str | Callable, parameter: str) -> Callable
     if _key(choice) in known:
         return known[_key(choice)]
     near = [repr(known[key].__name__) for key in difflib.get_close_matches(_key(choice), known)]
-    hint = f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else f"choose from {', '.join(members(catalog))}."
+    hint = (
+        f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else f"choose from {', '.join(members(catalog))}."
+    )
     raise ValueError(f"unknown {parameter} {choice!r}: {hint}")
 
 
@@ -51,17 +53,21 @@ def name_of(catalog: ModuleType, function: Callable) -> str | None:
     return next((name for name, value in members(catalog).items() if value is function), None)
 
 
-def parameter_domains(function: Callable) -> Mapping[str, tuple[at.BaseMetadata, ...]]:
+def parameter_domains(function: Callable) -> Mapping[str, tuple[Any, ...]]:
     """The bounds that a function's signature states as `Annotated[..., Gt(0)]`, by parameter."""
     hints = typing.get_type_hints(inspect.unwrap(function), include_extras=True)
     return {
-        name: tuple(bound for bound in getattr(hint, "__metadata__", ()) if isinstance(bound, at.BaseMetadata))
+        name: tuple(
+            bound
+            for bound in getattr(hint, "__metadata__", ())
+            if isinstance(bound, at.BaseMetadata | at.GroupedMetadata)
+        )
         for name, hint in hints.items()
         if name != "return"
     }
 
 
-def violation(value: Any, bounds: tuple[at.BaseMetadata, ...]) -> str | None:
+def violation(value: Any, bounds: tuple[Any, ...]) -> str | None:
     """What a number must be and is not ("greater than 0"), None where it keeps all its bounds."""
     for bound in bounds:
         for part in bound if isinstance(bound, at.GroupedMetadata) else (bound,):
