@@ -42,8 +42,19 @@ class History:
         return bool(losses.size) and float(losses.min()) < self.baseline_loss - 0.01 * abs(self.baseline_loss)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """As JSON can hold it: a number that is not finite becomes None."""
+        return {
+            name: [_finite(entry) for entry in value] if isinstance(value, list) else _finite(value)
+            for name, value in asdict(self).items()
+        }
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> "History":
-        return cls(**record)
+        def back(value: Any) -> Any:
+            return float("nan") if value is None else value
+
+        return cls(**{k: [back(entry) for entry in v] if isinstance(v, list) else back(v) for k, v in record.items()})
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,433 @@
+"""The front door in Python: estimators that scikit-learn accepts as its own."""
+
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any, Self
+
+import jax
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+
+from trivium import activations, choices, heads, losses, network, storage
+from trivium.catalog import get, name_of
+from trivium.choices import Choices
+from trivium.heads import Head
+from trivium.report.progress import progress_line
+from trivium.tables import encode, read, schema
+from trivium.training.history import History
+from trivium.training.loop import Table, evaluate, train
+from trivium.training.program import Program, State, predict, start
+
+FEWEST_ROWS_ASIDE = 10
+"""A validation part of fewer rows cannot tell a good epoch from a lucky one, and is not kept aside."""
+
+
+class _NeuralEstimator(BaseEstimator):
+    """What the two estimators share: everything but the targets."""
+
+    def __init__(
+        self,
+        hidden_widths=(256, 256),
+        *,
+        activation="silu",
+        output_activation=None,
+        loss=None,
+        optimizer="adamw",
+        learning_rate=None,
+        optimizer_options=None,
+        initializer=None,
+        batch_size=None,
+        epochs=100,
+        validation_fraction=0.1,
+        patience=16,
+        time_limit=None,
+        random_state=None,
+        verbose=False,
+    ):
+        self.hidden_widths = hidden_widths
+        self.activation = activation
+        self.output_activation = output_activation
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.optimizer_options = optimizer_options
+        self.initializer = initializer
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.time_limit = time_limit
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
+        return tags
+
+    @property
+    def n_iter_(self) -> int:
+        """Epochs run."""
+        check_is_fitted(self)
+        return len(self.history_)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the fitted estimator to one file, which `trivium.load` reads back; it holds no code.
+
+        Raises ModelFileError where the file cannot be written, ValueError where the activation is a function that no
+        catalog knows.
+        """
+        check_is_fitted(self)
+        storage.save(self, path)
+
+    # --- rows in -------------------------------------------------------------------------------------------------
+
+    def _accept(self, X: Any, *, first: bool) -> np.ndarray:
+        """X as the network takes it, (n_samples, n_inputs) float32; the first time, its schema is learned."""
+        frame = read.as_frame(X)
+        if frame is None:
+            X = validate_data(self, X, reset=first, dtype=None, ensure_all_finite=False)
+        elif first:
+            X, self.n_features_in_ = frame, len(frame.columns)
+            self.feature_names_in_ = np.asarray(frame.columns, dtype=object)
+        else:
+            X = encode.check_frame(self.schema_, frame)
+        if first:
+            self.schema_ = schema.learn_schema(X)
+        return encode.encode(self.schema_, X)
+
+    # --- training ------------------------------------------------------------------------------------------------
+
+    def _train(self, X: np.ndarray, targets: np.ndarray, chosen: Choices, classes: np.ndarray | None) -> None:
+        """A fresh network, trained on encoded rows; classes (n_samples,) are numbers of classes, None for numbers."""
+        random = check_random_state(self.random_state)
+        init_key, order_key = _keys(random)
+        first, aside = _split(X, targets, classes, self.validation_fraction, random)
+        program = self._program(chosen, len(first.X))
+        parameters = network.init(init_key, self._widths(X, chosen), chosen.initializer)
+        self.history_ = self._new_history(program, first.targets)
+        with progress_line(self.verbose, self.epochs, self.history_.metric) as on_progress:
+            state = train(
+                program,
+                chosen.numbers,
+                start(program, chosen.numbers, parameters, order_key),
+                first,
+                aside,
+                epochs=self.epochs,
+                patience=self.patience,
+                time_limit=self.time_limit,
+                history=self.history_,
+                on_progress=on_progress,
+            )
+        self.parameters_ = jax.tree.map(np.asarray, state.best)
+        self._state_ = None
+        _tell(self.history_, chosen)
+
+    def _train_on(self, X: np.ndarray, targets: np.ndarray, chosen: Choices, classes: np.ndarray | None) -> None:
+        """One more epoch, on these encoded rows, from where the parameters stand."""
+        rows = Table(X, targets, np.ones(len(X), np.float32), _spread(targets, classes))
+        program = self._program(chosen, len(X))
+        if getattr(self, "_state_", None) is None:
+            init_key, order_key = _keys(check_random_state(self.random_state))
+            if not hasattr(self, "parameters_"):
+                self.parameters_ = network.init(init_key, self._widths(X, chosen), chosen.initializer)
+                self.history_ = self._new_history(program, targets)
+            self._state_ = start(program, chosen.numbers, self.parameters_, order_key)
+        state = train(program, chosen.numbers, self._state_, rows, None, epochs=1, history=self.history_)
+        self._state_: State | None = jax.tree.map(np.asarray, state)
+        self.parameters_ = jax.tree.map(np.asarray, state.best)
+
+    def _program(self, chosen: Choices, n: int) -> Program:
+        batch_size = n if chosen.full_batch else self.batch_size or 256
+        return Program(
+            activation=chosen.activation,
+            head=self._head(),
+            loss=self._loss(),
+            optimizer=chosen.optimizer,
+            flags=chosen.flags,
+            metric=heads.accuracy if hasattr(self, "classes_") else heads.squared_distance,
+            batch_size=min(batch_size, n),
+        )
+
+    def _widths(self, X: np.ndarray, chosen: Choices) -> tuple[int, ...]:
+        return (X.shape[1], *chosen.hidden_widths, self._head().width)
+
+    def _new_history(self, program: Program, targets: np.ndarray) -> History:
+        metric = "accuracy" if hasattr(self, "classes_") else "R2"
+        return History(metric, heads.baseline_loss(program.head, program.losses, targets))
+
+    # --- predictions ---------------------------------------------------------------------------------------------
+
+    def _predict(self, X: Any) -> np.ndarray:
+        """What the network says of each row: a number, the probability of the second class, or of each class."""
+        check_is_fitted(self)
+        inputs = self._accept(X, first=False)
+        activation = get(activations, self._used_["activation"], "activation")
+        head, parameters = self._head(), self.parameters_
+        return evaluate(lambda rows: predict(head, activation, parameters, rows), inputs)
+
+    def _remember(self) -> None:
+        """What predictions depend on, as it was at fit: `set_params` afterwards does not change them."""
+        self._used_ = {name: getattr(self, name) for name in ("activation", "output_activation", "loss")}
+
+    def _output_activation(self) -> Callable | None:
+        given = self._used_["output_activation"]
+        return None if given is None else get(activations, given, "output_activation")
+
+
+class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
+    """A neural network that tells classes apart.
+
+    hidden_widths        units of each hidden layer; () makes a logistic regression
+    activation           of the hidden layers: a name in `trivium.activations`, or any function of one array
+    output_activation    of the last layer, before a loss that takes probabilities or predictions; None: sigmoid or softmax
+    loss                 a name in `trivium.losses`, or any function of (logits, targets); None: cross-entropy
+    optimizer            a name in `trivium.optimizers`, a function of a learning rate, or an Optax transformation
+    learning_rate        None: the optimizer's own default
+    optimizer_options    further arguments of the optimizer, such as {"momentum": 0.9, "nesterov": True}
+    initializer          a name in `trivium.initializers`, or a JAX initializer; None: the one that fits the activation
+    batch_size           rows per step; None: 256, or all rows for an optimizer that needs them
+    epochs               most passes over the rows
+    validation_fraction  share of the rows kept aside to choose the best epoch by its loss; 0 keeps the last epoch
+    patience             epochs without a better validation loss after which training ends; None: never
+    time_limit           seconds of training; None: no limit
+    random_state         seed for the rows kept aside, the initial weights and the order of the rows
+    verbose              whether a progress line is shown on standard error
+
+    Learned: `classes_`, `parameters_` (a dict of weights and biases per layer), `history_`, `n_iter_`, `schema_`,
+    `n_features_in_`, and `feature_names_in_` where X had names.
+    """
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn from X (n_samples, n_features) and classes y (n_samples,); returns the estimator itself.
+
+        X is a data frame (pandas, polars, pyarrow) of numbers, categories and texts with gaps, or an array.
+        Raises ValueError for wrong parameters, all named, and for data that no network can learn from.
+        """
+        chosen = choices.resolve(self.get_params())
+        y = _classes(X, y)
+        self.classes_, numbers = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y must hold at least two classes, got one class: {self.classes_[0]!r}. "
+                "Nothing can be told apart; check how the rows were chosen."
+            )
+        self._remember()
+        self._head()
+        inputs = self._accept(X, first=True)
+        self._train(inputs, self._targets(numbers), chosen, numbers)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+        """One epoch over these rows, from where the parameters stand; returns the estimator itself.
+
+        classes  all that will ever occur, (n_classes,); needed at the first call only
+        The first call learns the columns. Raises ValueError for a class that was not announced.
+        """
+        chosen = choices.resolve(self.get_params())
+        y = _classes(X, y)
+        first = not hasattr(self, "schema_")
+        if first:
+            self.classes_ = np.unique(y if classes is None else column_or_1d(classes))
+            if len(self.classes_) < 2:
+                raise ValueError(
+                    f"classes must name at least two classes at the first partial_fit, got {self.classes_!r}. "
+                    "Hand over all that will ever occur: classes=np.unique(all_y)."
+                )
+            self._remember()
+        numbers = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
+        unknown = self.classes_[numbers] != y
+        if unknown.any():
+            raise ValueError(
+                f"y must hold classes announced at the first call, got {y[unknown][0]!r}. "
+                f"Known are {self.classes_.tolist()}: start anew with classes= all of them."
+            )
+        self._train_on(self._accept(X, first=first), self._targets(numbers), chosen, numbers)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probability of each class, (n_samples, n_classes), columns in the order of `classes_`."""
+        predictions = self._predict(X).astype(np.float64)
+        if predictions.ndim == 1:
+            return np.column_stack([1 - predictions, predictions])
+        return predictions / predictions.sum(axis=1, keepdims=True)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The likeliest class of each row, (n_samples,)."""
+        probabilities = self.predict_proba(X)
+        return self.classes_[np.argmax(probabilities, axis=1)]
+
+    def _loss(self) -> Callable:
+        if self._used_["loss"] is not None:
+            return get(losses, self._used_["loss"], "loss")
+        return losses.binary_cross_entropy if len(self.classes_) == 2 else losses.cross_entropy
+
+    def _head(self) -> Head:
+        return heads.classifier_head(self._loss(), len(self.classes_), self._output_activation())
+
+    def _targets(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers of classes, encoded as the loss takes them."""
+        head = self._head()
+        if head.width == 1:
+            return numbers.astype(np.float32)
+        return np.eye(head.width, dtype=np.float32)[numbers] if head.one_hot else numbers.astype(np.int32)
+
+
+class NeuralRegressor(RegressorMixin, _NeuralEstimator):
+    """A neural network that predicts a number.
+
+    hidden_widths        units of each hidden layer; () makes a linear regression
+    activation           of the hidden layers: a name in `trivium.activations`, or any function of one array
+    output_activation    of the last layer; None: none, on targets brought to mean 0 and standard deviation 1. With one,
+                         targets stay as they are, so that "relu" on them is the ReLU regression
+    loss                 a name in `trivium.losses`, or any function of (predictions, targets); None: the squared error
+    optimizer            a name in `trivium.optimizers`, a function of a learning rate, or an Optax transformation
+    learning_rate        None: the optimizer's own default
+    optimizer_options    further arguments of the optimizer, such as {"momentum": 0.9, "nesterov": True}
+    initializer          a name in `trivium.initializers`, or a JAX initializer; None: the one that fits the activation
+    batch_size           rows per step; None: 256, or all rows for an optimizer that needs them
+    epochs               most passes over the rows
+    validation_fraction  share of the rows kept aside to choose the best epoch by its loss; 0 keeps the last epoch
+    patience             epochs without a better validation loss after which training ends; None: never
+    time_limit           seconds of training; None: no limit
+    random_state         seed for the rows kept aside, the initial weights and the order of the rows
+    verbose              whether a progress line is shown on standard error
+
+    Learned: `parameters_` (a dict of weights and biases per layer), `history_`, `n_iter_`, `schema_`,
+    `n_features_in_`, and `feature_names_in_` where X had names.
+    """
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn from X (n_samples, n_features) and numbers y (n_samples,); returns the estimator itself.
+
+        X is a data frame (pandas, polars, pyarrow) of numbers, categories and texts with gaps, or an array.
+        Raises ValueError for wrong parameters, all named, and for data that no network can learn from.
+        """
+        chosen = choices.resolve(self.get_params())
+        y = _numbers(X, y)
+        self._remember()
+        self._head()
+        inputs = self._accept(X, first=True)
+        self._learn_scale(y)
+        self._train(inputs, self._targets(y), chosen, None)
+        return self
+
+    def partial_fit(self, X: Any, y: Any) -> Self:
+        """One epoch over these rows, from where the parameters stand; returns the estimator itself.
+
+        The first call learns the columns and the scale of y.
+        """
+        chosen = choices.resolve(self.get_params())
+        y = _numbers(X, y)
+        first = not hasattr(self, "schema_")
+        if first:
+            self._remember()
+            self._learn_scale(y)
+        self._train_on(self._accept(X, first=first), self._targets(y), chosen, None)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The predicted numbers (n_samples,), in the units of y."""
+        return self._predict(X).astype(np.float64) * self.target_scale_ + self.target_centre_
+
+    def _learn_scale(self, y: np.ndarray) -> None:
+        """Centre and scale of the targets: only where the network's predictions are free to take any value."""
+        self.target_centre_, self.target_scale_ = 0.0, 1.0
+        if heads.network_puts_out(self._loss()) == "predictions" and self._used_["output_activation"] is None:
+            self.target_centre_, self.target_scale_ = float(y.mean()), float(y.std()) or 1.0
+
+    def _loss(self) -> Callable:
+        return losses.squared_error if self._used_["loss"] is None else get(losses, self._used_["loss"], "loss")
+
+    def _head(self) -> Head:
+        return heads.regressor_head(self._loss(), self._output_activation())
+
+    def _targets(self, y: np.ndarray) -> np.ndarray:
+        return ((y - self.target_centre_) / self.target_scale_).astype(np.float32)
+
+
+def load(path: str | os.PathLike) -> NeuralClassifier | NeuralRegressor:
+    """Read an estimator that `save` or `trivium train --out` wrote.
+
+    Raises ModelFileError for a file that is missing, cut short, changed, from a newer version, or none of ours.
+    """
+    arrays, record = storage.read(path)
+    cls = {kind.__name__: kind for kind in (NeuralClassifier, NeuralRegressor)}[record["estimator"]]
+    estimator = cls(**record["parameters"])
+    return storage.fill(estimator, arrays, record)
+
+
+def _split(
+    X: np.ndarray, targets: np.ndarray, classes: np.ndarray | None, fraction: float, random: np.random.RandomState
+) -> tuple[Table, Table | None]:
+    """Rows to train on, and rows to choose the best epoch by, every class in its share where it has two rows."""
+    n = len(X)
+    if round(n * fraction) < FEWEST_ROWS_ASIDE:
+        return _table(X, targets, classes, np.arange(n)), None
+    enough = classes is not None and np.bincount(classes).min() >= 2 and len(np.unique(classes)) <= n * fraction
+    train_rows, aside = train_test_split(
+        np.arange(n), test_size=fraction, random_state=random, stratify=classes if enough else None
+    )
+    return _table(X, targets, classes, train_rows), _table(X, targets, classes, aside)
+
+
+def _table(X: np.ndarray, targets: np.ndarray, classes: np.ndarray | None, rows: np.ndarray) -> Table:
+    return Table(X[rows], targets[rows], np.ones(len(rows), np.float32), _spread(targets[rows], classes))
+
+
+def _spread(targets: np.ndarray, classes: np.ndarray | None) -> float | None:
+    return float(np.var(targets, dtype=np.float64)) or 1.0 if classes is None else None
+
+
+def _keys(random: np.random.RandomState) -> tuple[jax.Array, jax.Array]:
+    """For the initial weights, and for the order of the rows."""
+    init_key, order_key = jax.random.split(jax.random.PRNGKey(random.randint(2**31)))
+    return init_key, order_key
+
+
+def _classes(X: Any, y: Any) -> np.ndarray:
+    y = _column(X, y)
+    check_classification_targets(y)
+    return y
+
+
+def _numbers(X: Any, y: Any) -> np.ndarray:
+    return _column(X, y).astype(np.float64)
+
+
+def _column(X: Any, y: Any) -> np.ndarray:
+    if y is None:
+        raise ValueError("requires y to be passed, but the target y is None")
+    y = column_or_1d(y, warn=True)
+    check_consistent_length(X, y)
+    return y
+
+
+def _tell(history: History, chosen: Choices) -> None:
+    """Say what the user must know of how training went."""
+    if history.ending == "interrupted":
+        warnings.warn(f"training was interrupted after {len(history)} epochs; the best parameters so far are kept.")
+    elif history.ending == "not finite":
+        warnings.warn(
+            f"the loss was no longer finite in epoch {len(history)}; the parameters before it are kept. "
+            f"Divide the learning rate {chosen.numbers.get('learning_rate', 'of the optimizer')} by 10.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    elif not history.learned:
+        linear = "" if chosen.hidden_widths else (
+            " Without a hidden layer the network is linear and cannot learn what no straight line tells apart, XOR for "
+            "one: add one, hidden_widths=(8,)."
+        )  # fmt: skip
+        warnings.warn(
+            f"the network learned nothing: its best training loss, {min(history.train_loss):.4g}, is that of a constant "
+            f"prediction, {history.baseline_loss:.4g}.{linear}",
+            ConvergenceWarning,
+            stacklevel=4,
+        )

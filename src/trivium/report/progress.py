@@ -1,0 +1,48 @@
+"""The line that shows how training goes."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from trivium.training.history import History
+
+
+@contextmanager
+def progress_line(shown: bool, epochs: int, metric: str) -> Iterator[Callable[[History, int], None] | None]:
+    """A live line on standard error: epoch, losses, metric, rows per second, time left.
+
+    Yields what the training loop calls between chunks of epochs, or None where nothing is to be shown.
+    """
+    if not shown:
+        yield None
+        return
+    columns = (
+        TextColumn("epoch {task.completed}/{task.total}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[measures]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as line:
+        task = line.add_task("training", total=epochs, measures="compiling")
+
+        def show(history: History, rows: int) -> None:
+            line.update(task, completed=len(history), measures=_measures(history, rows, metric))
+
+        yield show
+
+
+def _measures(history: History, rows: int, metric: str) -> str:
+    words = [f"loss {history.train_loss[-1]:.4g}"]
+    latest = history.train_metric[-1]
+    if history.validation_loss:
+        words.append(f"validation {history.validation_loss[-1]:.4g}")
+        latest = history.validation_metric[-1]
+    words.append(f"{metric} {latest:.4f}")
+    recent = max(0, len(history) - 10)
+    since = history.seconds[recent - 1] if recent else 0.0
+    elapsed = history.seconds[-1] - since
+    if elapsed > 0:
+        words.append(f"{rows * (len(history) - recent) / elapsed:,.0f} rows/s")
+    return "  ".join(words)
