@@ -9,23 +9,21 @@ import jax
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from trivium import activations, choices, heads, losses, network, storage
-from trivium.catalog import get, name_of
+from trivium import activations, choices, heads, losses, network
+from trivium.catalog import get
 from trivium.choices import Choices
 from trivium.heads import Head
 from trivium.report.progress import progress_line
+from trivium.storage import file, record
 from trivium.tables import encode, read, schema
 from trivium.training.history import History
-from trivium.training.loop import Table, evaluate, train
+from trivium.training.loop import evaluate, train
 from trivium.training.program import Program, State, predict, start
-
-FEWEST_ROWS_ASIDE = 10
-"""A validation part of fewer rows cannot tell a good epoch from a lucky one, and is not kept aside."""
+from trivium.training.split import split, table
 
 
 class _NeuralEstimator(BaseEstimator):
@@ -80,11 +78,10 @@ class _NeuralEstimator(BaseEstimator):
     def save(self, path: str | os.PathLike) -> None:
         """Write the fitted estimator to one file, which `trivium.load` reads back; it holds no code.
 
-        Raises ModelFileError where the file cannot be written, ValueError where the activation is a function that no
-        catalog knows.
+        Raises ModelFileError where the file cannot be written, or where predictions depend on a function of your own.
         """
         check_is_fitted(self)
-        storage.save(self, path)
+        file.write(path, record.arrays(self), record.content(self))
 
     # --- rows in -------------------------------------------------------------------------------------------------
 
@@ -108,7 +105,7 @@ class _NeuralEstimator(BaseEstimator):
         """A fresh network, trained on encoded rows; classes (n_samples,) are numbers of classes, None for numbers."""
         random = check_random_state(self.random_state)
         init_key, order_key = _keys(random)
-        first, aside = _split(X, targets, classes, self.validation_fraction, random)
+        first, aside = split(X, targets, classes, self.validation_fraction, random)
         program = self._program(chosen, len(first.X))
         parameters = network.init(init_key, self._widths(X, chosen), chosen.initializer)
         self.history_ = self._new_history(program, first.targets)
@@ -131,7 +128,7 @@ class _NeuralEstimator(BaseEstimator):
 
     def _train_on(self, X: np.ndarray, targets: np.ndarray, chosen: Choices, classes: np.ndarray | None) -> None:
         """One more epoch, on these encoded rows, from where the parameters stand."""
-        rows = Table(X, targets, np.ones(len(X), np.float32), _spread(targets, classes))
+        rows = table(X, targets, classes)
         program = self._program(chosen, len(X))
         if getattr(self, "_state_", None) is None:
             init_key, order_key = _keys(check_random_state(self.random_state))
@@ -186,7 +183,7 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
 
     hidden_widths        units of each hidden layer; () makes a logistic regression
     activation           of the hidden layers: a name in `trivium.activations`, or any function of one array
-    output_activation    of the last layer, before a loss that takes probabilities or predictions; None: sigmoid or softmax
+    output_activation    of the last layer, where the loss takes probabilities or predictions; None: sigmoid or softmax
     loss                 a name in `trivium.losses`, or any function of (logits, targets); None: cross-entropy
     optimizer            a name in `trivium.optimizers`, a function of a learning rate, or an Optax transformation
     learning_rate        None: the optimizer's own default
@@ -211,6 +208,7 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
         Raises ValueError for wrong parameters, all named, and for data that no network can learn from.
         """
         chosen = choices.resolve(self.get_params())
+        self.target_name_ = getattr(y, "name", None)
         y = _classes(X, y)
         self.classes_, numbers = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -310,6 +308,7 @@ class NeuralRegressor(RegressorMixin, _NeuralEstimator):
         Raises ValueError for wrong parameters, all named, and for data that no network can learn from.
         """
         chosen = choices.resolve(self.get_params())
+        self.target_name_ = getattr(y, "name", None)
         y = _numbers(X, y)
         self._remember()
         self._head()
@@ -357,32 +356,9 @@ def load(path: str | os.PathLike) -> NeuralClassifier | NeuralRegressor:
 
     Raises ModelFileError for a file that is missing, cut short, changed, from a newer version, or none of ours.
     """
-    arrays, record = storage.read(path)
-    cls = {kind.__name__: kind for kind in (NeuralClassifier, NeuralRegressor)}[record["estimator"]]
-    estimator = cls(**record["parameters"])
-    return storage.fill(estimator, arrays, record)
-
-
-def _split(
-    X: np.ndarray, targets: np.ndarray, classes: np.ndarray | None, fraction: float, random: np.random.RandomState
-) -> tuple[Table, Table | None]:
-    """Rows to train on, and rows to choose the best epoch by, every class in its share where it has two rows."""
-    n = len(X)
-    if round(n * fraction) < FEWEST_ROWS_ASIDE:
-        return _table(X, targets, classes, np.arange(n)), None
-    enough = classes is not None and np.bincount(classes).min() >= 2 and len(np.unique(classes)) <= n * fraction
-    train_rows, aside = train_test_split(
-        np.arange(n), test_size=fraction, random_state=random, stratify=classes if enough else None
-    )
-    return _table(X, targets, classes, train_rows), _table(X, targets, classes, aside)
-
-
-def _table(X: np.ndarray, targets: np.ndarray, classes: np.ndarray | None, rows: np.ndarray) -> Table:
-    return Table(X[rows], targets[rows], np.ones(len(rows), np.float32), _spread(targets[rows], classes))
-
-
-def _spread(targets: np.ndarray, classes: np.ndarray | None) -> float | None:
-    return float(np.var(targets, dtype=np.float64)) or 1.0 if classes is None else None
+    arrays, content = file.read(path)
+    kinds = {kind.__name__: kind for kind in (NeuralClassifier, NeuralRegressor)}
+    return record.restore(kinds[content["estimator"]](), arrays, content)
 
 
 def _keys(random: np.random.RandomState) -> tuple[jax.Array, jax.Array]:
@@ -412,7 +388,9 @@ def _column(X: Any, y: Any) -> np.ndarray:
 def _tell(history: History, chosen: Choices) -> None:
     """Say what the user must know of how training went."""
     if history.ending == "interrupted":
-        warnings.warn(f"training was interrupted after {len(history)} epochs; the best parameters so far are kept.")
+        warnings.warn(
+            f"training was interrupted after {len(history)} epochs; the best parameters so far are kept.", stacklevel=4
+        )
     elif history.ending == "not finite":
         warnings.warn(
             f"the loss was no longer finite in epoch {len(history)}; the parameters before it are kept. "
@@ -426,8 +404,8 @@ def _tell(history: History, chosen: Choices) -> None:
             "one: add one, hidden_widths=(8,)."
         )  # fmt: skip
         warnings.warn(
-            f"the network learned nothing: its best training loss, {min(history.train_loss):.4g}, is that of a constant "
-            f"prediction, {history.baseline_loss:.4g}.{linear}",
+            f"the network learned nothing: its best training loss, {min(history.train_loss):.4g}, is that of a "
+            f"constant prediction, {history.baseline_loss:.4g}.{linear}",
             ConvergenceWarning,
             stacklevel=4,
         )

@@ -1,0 +1,87 @@
+"""A fitted estimator as arrays and JSON, and back. Functions travel by their names in the catalogs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from trivium import activations, losses
+from trivium.catalog import name_of
+from trivium.storage.file import ModelFileError
+from trivium.tables.schema import Schema
+from trivium.training.history import History
+
+ATTRIBUTES = ("n_features_in_", "target_name_", "target_centre_", "target_scale_")
+COLUMNS = ("classes_", "feature_names_in_")
+
+
+def arrays(estimator: Any) -> dict[str, np.ndarray]:
+    """The network's parameters, named `layers.0.weights` and so on."""
+    return {
+        f"layers.{place}.{name}": array
+        for place, layer in enumerate(estimator.parameters_)
+        for name, array in layer.items()
+    }
+
+
+def content(estimator: Any) -> dict[str, Any]:
+    """All of a fitted estimator but its arrays, as JSON can hold it.
+
+    Raises ModelFileError where predictions depend on a function that no catalog knows.
+    """
+    defaults = type(estimator)().get_params()
+    used = {name: _portable(name, value, ...) for name, value in estimator._used_.items()}
+    return {
+        "estimator": type(estimator).__name__,
+        "parameters": {name: _portable(name, value, defaults[name]) for name, value in estimator.get_params().items()},
+        "schema": estimator.schema_.to_json(),
+        "history": estimator.history_.to_json(),
+        "attributes": {name: getattr(estimator, name) for name in ATTRIBUTES if hasattr(estimator, name)}
+        | {"_used_": used},
+        "columns": {
+            name: {"values": column.tolist(), "dtype": "object" if column.dtype == object else column.dtype.str}
+            for name in COLUMNS
+            if (column := getattr(estimator, name, None)) is not None
+        },
+    }
+
+
+def restore(estimator: Any, parts: Mapping[str, np.ndarray], content: Mapping[str, Any]) -> Any:
+    """Make a new estimator the one that was saved; returns it."""
+    given = content["parameters"]
+    estimator.set_params(**given | {"hidden_widths": tuple(given["hidden_widths"])})
+    layers: dict[int, dict[str, np.ndarray]] = {}
+    for name, array in parts.items():
+        _, place, part = name.split(".")
+        layers.setdefault(int(place), {})[part] = array
+    estimator.parameters_ = [layers[place] for place in sorted(layers)]
+    estimator.schema_ = Schema.from_json(content["schema"])
+    estimator.history_ = History.from_json(content["history"])
+    for name, value in content["attributes"].items():
+        setattr(estimator, name, value)
+    for name, column in content["columns"].items():
+        setattr(estimator, name, np.asarray(column["values"], dtype=column["dtype"]))
+    return estimator
+
+
+def _portable(name: str, value: Any, otherwise: Any) -> Any:
+    """A parameter as JSON can hold it: a member of a catalog by its name, a function from elsewhere as the default.
+
+    Raises ModelFileError for a function from elsewhere on which predictions depend.
+    """
+    catalog = {"activation": activations, "output_activation": activations, "loss": losses}.get(name)
+    if callable(value) and catalog is not None and name_of(catalog, value):
+        return name_of(catalog, value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, tuple | list):
+        return [int(width) for width in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if otherwise is ...:
+        raise ModelFileError(
+            f"{name} must be a name to be saved, got {value!r}: a model file holds no code. Choose one of the catalog."
+        )
+    return otherwise
