@@ -1,8 +1,25 @@
 """Neural networks for tables: choose the activation, the loss and the optimizer, or leave them open."""
 
-from trivium import activations, initializers, losses, optimizers
-from trivium.estimators import NeuralClassifier, NeuralRegressor, load
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trivium import activations, initializers, losses, optimizers
+    from trivium.estimators import NeuralClassifier, NeuralRegressor, load
 
 __version__ = "0.1.0"
 
 __all__ = ["NeuralClassifier", "NeuralRegressor", "activations", "initializers", "load", "losses", "optimizers"]
+
+_HOMES = {"NeuralClassifier": "estimators", "NeuralRegressor": "estimators", "load": "estimators"}
+
+
+def __getattr__(name: str) -> Any:  # on demand, so that `trivium --help` need not wait for JAX
+    if name not in __all__:
+        raise AttributeError(f"module 'trivium' has no attribute {name!r}")
+    module = import_module(f"trivium.{_HOMES.get(name, name)}")
+    return getattr(module, name) if name in _HOMES else module
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,14 +1,12 @@
 """The front door in Python: estimators that scikit-learn accepts as its own."""
 
 import os
-import warnings
 from collections.abc import Callable
 from typing import Any, Self
 
 import jax
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
@@ -17,6 +15,7 @@ from trivium import activations, choices, heads, losses, network
 from trivium.catalog import get
 from trivium.choices import Choices
 from trivium.heads import Head
+from trivium.report import notes
 from trivium.report.progress import progress_line
 from trivium.storage import file, record
 from trivium.tables import encode, read, schema
@@ -124,7 +123,7 @@ class _NeuralEstimator(BaseEstimator):
             )
         self.parameters_ = jax.tree.map(np.asarray, state.best)
         self._state_ = None
-        _tell(self.history_, chosen)
+        notes.warn_of(self.history_, chosen.numbers.get("learning_rate"), linear=not chosen.hidden_widths)
 
     def _train_on(self, X: np.ndarray, targets: np.ndarray, chosen: Choices, classes: np.ndarray | None) -> None:
         """One more epoch, on these encoded rows, from where the parameters stand."""
@@ -383,29 +382,3 @@ def _column(X: Any, y: Any) -> np.ndarray:
     y = column_or_1d(y, warn=True)
     check_consistent_length(X, y)
     return y
-
-
-def _tell(history: History, chosen: Choices) -> None:
-    """Say what the user must know of how training went."""
-    if history.ending == "interrupted":
-        warnings.warn(
-            f"training was interrupted after {len(history)} epochs; the best parameters so far are kept.", stacklevel=4
-        )
-    elif history.ending == "not finite":
-        warnings.warn(
-            f"the loss was no longer finite in epoch {len(history)}; the parameters before it are kept. "
-            f"Divide the learning rate {chosen.numbers.get('learning_rate', 'of the optimizer')} by 10.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
-    elif not history.learned:
-        linear = "" if chosen.hidden_widths else (
-            " Without a hidden layer the network is linear and cannot learn what no straight line tells apart, XOR for "
-            "one: add one, hidden_widths=(8,)."
-        )  # fmt: skip
-        warnings.warn(
-            f"the network learned nothing: its best training loss, {min(history.train_loss):.4g}, is that of a "
-            f"constant prediction, {history.baseline_loss:.4g}.{linear}",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
