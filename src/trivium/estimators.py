@@ -32,7 +32,7 @@ class _NeuralEstimator(BaseEstimator):
         self,
         hidden_widths=(256, 256),
         *,
-        activation="silu",
+        activation="relu",
         output_activation=None,
         loss=None,
         optimizer="adamw",
@@ -89,6 +89,8 @@ class _NeuralEstimator(BaseEstimator):
         frame = read.as_frame(X)
         if frame is None:
             X = validate_data(self, X, reset=first, dtype=None, ensure_all_finite=False)
+            if not first and hasattr(self, "feature_names_in_"):
+                X = encode.named(self.feature_names_in_, X)
         elif first:
             X, self.n_features_in_ = frame, len(frame.columns)
             self.feature_names_in_ = np.asarray(frame.columns, dtype=object)

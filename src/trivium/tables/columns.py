@@ -1,0 +1,144 @@
+"""One column, whatever library it came from: its kind, and its values as numbers or as levels."""
+
+from typing import Literal
+
+import narwhals as nw
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trivium.tables.read import TableError
+
+Kind = Literal["number", "boolean", "time", "category", "empty"]
+
+
+def arrow_columns(X: nw.DataFrame | np.ndarray) -> dict[str, pa.Array]:
+    """Every column as an Arrow array, by name; those of an array are x0, x1, ...
+
+    Raises TableError for a column that mixes types, naming it.
+    """
+    if isinstance(X, np.ndarray):
+        return {f"x{place}": _from_values(f"x{place}", X[:, place]) for place in range(X.shape[1])}
+    return {name: _from_series(name, X[name]) for name in X.columns}
+
+
+def kind_of(name: str, column: pa.Array) -> Kind:
+    """What a column holds. Raises TableError for a type that no network can take, naming it."""
+    kind = column.type
+    if pa.types.is_null(kind) or column.null_count == len(column):
+        return "empty"
+    if pa.types.is_boolean(kind):
+        return "boolean"
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return "number"
+    if pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
+        return "time"
+    if pa.types.is_dictionary(kind) or _is_text(kind):
+        return "category"
+    raise TableError(
+        f"column {name!r} must hold numbers, texts, booleans or times, got {kind}. "
+        "Expand it into such columns or drop it."
+    )
+
+
+def numbers(name: str, column: pa.Array) -> np.ndarray:
+    """The values as float64 (n,), NaN where missing; times as seconds, booleans as 0 and 1.
+
+    Raises TableError for an infinite value or a text, naming column, row and value.
+    """
+    kind = column.type
+    if pa.types.is_dictionary(kind) or _is_text(kind):
+        column = _parsed(name, column)
+    elif pa.types.is_date(kind):
+        column = pc.divide(column.cast(pa.timestamp("s")).cast(pa.int64()).cast(pa.float64()), 1.0)
+    elif pa.types.is_temporal(kind):
+        unit = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
+        whole = pa.int32() if pa.types.is_time32(kind) else pa.int64()
+        column = pc.divide(column.cast(whole).cast(pa.float64(), safe=False), unit)
+    values = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    if np.isinf(values).any():
+        row = int(np.flatnonzero(np.isinf(values))[0])
+        raise TableError(
+            f"column {name!r} must be finite, got {values[row]} in row {row}. Replace it by a number, or by "
+            "nothing where it stands for a missing one."
+        )
+    return values
+
+
+def levels(column: pa.Array) -> tuple[np.ndarray, list[str]]:
+    """Codes (n,), -1 where missing, and the text of each code."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    names = column.dictionary.cast(pa.string()).to_pylist()
+    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    if None in names:
+        codes[codes == names.index(None)] = -1
+    return codes, ["" if name is None else name for name in names]
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _parsed(name: str, column: pa.Array) -> pa.Array:
+    """Texts that are numbers, as numbers."""
+    texts = column.cast(pa.string())
+    try:
+        return texts.cast(pa.float64())
+    except pa.ArrowInvalid:
+        row = next(row for row, text in enumerate(texts.to_pylist()) if text is not None and not _is_number(text))
+        raise TableError(
+            f"column {name!r} must hold numbers, got {texts[row].as_py()!r} in row {row}. Mend it, or leave it empty "
+            "where the number is missing."
+        ) from None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _from_series(name: str, series: nw.Series) -> pa.Array:
+    try:
+        column = series.to_arrow()
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        return _mixed(name, series.to_list(), error)
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+        column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    return column
+
+
+def _from_values(name: str, values: np.ndarray) -> pa.Array:
+    if values.dtype.kind == "O":
+        try:
+            return pa.array(values.tolist(), from_pandas=True)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+            return _mixed(name, values.tolist(), error)
+    if values.dtype.kind in "US":
+        texts = values.astype(str)
+        column = pa.array(texts.tolist())
+        return _parsed(name, column) if all(map(_is_number, texts)) else column
+    return pa.array(values)
+
+
+def _mixed(name: str, values: list, error: Exception) -> pa.Array:
+    """A column that Arrow refuses: numbers of several types are numbers, all else is an error that shows it."""
+    present = [value for value in values if value is not None and value == value]
+    if all(isinstance(value, (bool, int, float, np.number, np.bool_)) for value in present):
+        return pa.array([None if value is None else float(value) for value in values], from_pandas=True)
+    examples = {type(value).__name__: value for value in reversed(present)}
+    if any(not isinstance(value, (str, bool, int, float, np.number, np.bool_)) for value in present):
+        wrong = next(v for v in present if not isinstance(v, (str, bool, int, float, np.number, np.bool_)))
+        raise TypeError(
+            f"argument must be a string or a number: column {name!r} holds {wrong!r}. Expand it into "
+            "columns of numbers and texts, or drop it."
+        ) from error
+    raise TableError(
+        f"column {name!r} must hold one type, got a mixture: "
+        + ", ".join(f"{value!r} ({kind})" for kind, value in examples.items())
+        + ". Make all of them numbers, or all of them texts."
+    ) from error

@@ -1,0 +1,140 @@
+"""Tables from files and from other libraries' data frames, and back to files."""
+
+import os
+import tempfile
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+ENDINGS = (".csv", ".csv.gz", ".parquet", ".pq")
+
+
+class TableError(ValueError):
+    """A table that cannot be read, learned from or written; the message says why and what to do."""
+
+
+def read_table(path: str | os.PathLike) -> nw.DataFrame:
+    """Read a CSV file (also gzipped) or a Parquet file, by its ending; a row or more, a column or more.
+
+    Raises TableError for a file that is missing, empty, of another kind, or whose columns share a name.
+    """
+    path = Path(path)
+    ending = _ending(path)
+    if path.is_dir():
+        raise TableError(f"the table must be a file, got the folder {str(path)!r}. Name a file in it.")
+    if not path.exists():
+        raise TableError(f"the table must exist, got {str(path)!r}. {_nearest_file(path)}")
+    if path.stat().st_size == 0:
+        raise TableError(f"the table must have a header and rows, got the empty file {str(path)!r}. Check the export.")
+    try:
+        table = pyarrow.parquet.read_table(path) if ending in (".parquet", ".pq") else _read_csv(path)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OSError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise TableError(f"{str(path)!r} could not be read as {ending}: {reason}. Check the file.") from error
+    check_unique(table.column_names)
+    if table.num_rows == 0:
+        raise TableError(f"the table must have rows, got only the header in {str(path)!r}. Check the export.")
+    return nw.from_native(table, eager_only=True)
+
+
+def write_table(frame: nw.DataFrame, path: str | os.PathLike) -> None:
+    """Write CSV or Parquet by the file's ending: whole or not at all. Raises TableError where that fails."""
+    path = Path(path)
+    ending = _ending(path)
+    check_writable(path)
+    table = frame.to_arrow()
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            if ending in (".parquet", ".pq"):
+                pyarrow.parquet.write_table(table, file)
+            elif ending == ".csv.gz":
+                with pa.CompressedOutputStream(file, "gzip") as packed:
+                    pyarrow.csv.write_csv(table, packed)
+            else:
+                pyarrow.csv.write_csv(table, file)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise TableError(
+            f"{str(path)!r} could not be written: {error.strerror or error}. Nothing was changed; free space or choose "
+            "another place."
+        ) from error
+
+
+def check_writable(path: str | os.PathLike) -> None:
+    """Raises TableError where a file of this name could not be made: before the work, not after it."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise TableError(f"the folder of {str(path)!r} must exist, got none. Create it: mkdir -p {str(path.parent)!r}.")
+    if path.is_dir():
+        raise TableError(f"{str(path)!r} must be a file's name, got a folder. Add a name to it.")
+    if not os.access(path.parent, os.W_OK):
+        raise TableError(f"the folder of {str(path)!r} must be writable, got one that is not. Choose another place.")
+
+
+def as_frame(X: Any) -> nw.DataFrame | None:
+    """A data frame of any library (pandas, polars, pyarrow, ...) under one interface; None for what is none.
+
+    A frame whose column names are no strings counts as an array. Raises TableError where columns share a name.
+    """
+    wrapped = nw.from_native(X, pass_through=True)
+    if isinstance(wrapped, nw.LazyFrame):
+        wrapped = wrapped.collect()
+    if not isinstance(wrapped, nw.DataFrame):
+        return None
+    names = getattr(X, "columns", wrapped.columns)
+    if not all(isinstance(name, str) for name in names):
+        return None
+    check_unique(list(names))
+    return wrapped
+
+
+def check_unique(names: Iterable[str]) -> None:
+    """Raises TableError where a name occurs twice."""
+    names = list(names)
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise TableError(f"column names must differ, got {twice} more than once. Rename or drop the second of each.")
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest known one, or all of them."""
+    known = list(known)
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    shown = ", ".join(map(repr, known[:20])) + (", ..." if len(known) > 20 else "")
+    return f"There are {shown}."
+
+
+def _read_csv(path: Path) -> pa.Table:
+    try:
+        return pyarrow.csv.read_csv(path)
+    except pa.ArrowInvalid as error:
+        if "no columns" in str(error).lower() or "empty csv" in str(error).lower():
+            raise TableError(f"the table must have a header and rows, got none in {str(path)!r}.") from error
+        raise
+
+
+def _ending(path: Path) -> str:
+    for ending in sorted(ENDINGS, key=len, reverse=True):
+        if path.name.lower().endswith(ending):
+            return ending
+    raise TableError(f"the table's name must end in one of {', '.join(ENDINGS)}, got {str(path)!r}. Convert the file.")
+
+
+def _nearest_file(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"There is no folder {str(folder)!r} either."
+    near = get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)
+    return f"Did you mean {str(folder / near[0])!r}?" if near else "Check the path."
