@@ -7,7 +7,7 @@ from typing import Any, Self
 import jax
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
@@ -19,6 +19,7 @@ from trivium.report import notes
 from trivium.report.progress import progress_line
 from trivium.storage import file, record
 from trivium.tables import encode, read, schema
+from trivium.tables.targets import as_classes, as_numbers
 from trivium.training.history import History
 from trivium.training.loop import evaluate, train
 from trivium.training.program import Program, State, predict, start
@@ -210,7 +211,8 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
         """
         chosen = choices.resolve(self.get_params())
         self.target_name_ = getattr(y, "name", None)
-        y = _classes(X, y)
+        y = _checked(X, as_classes(y))
+        check_classification_targets(y)
         self.classes_, numbers = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -230,10 +232,11 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
         The first call learns the columns. Raises ValueError for a class that was not announced.
         """
         chosen = choices.resolve(self.get_params())
-        y = _classes(X, y)
+        y = _checked(X, as_classes(y))
+        check_classification_targets(y)
         first = not hasattr(self, "schema_")
         if first:
-            self.classes_ = np.unique(y if classes is None else column_or_1d(classes))
+            self.classes_ = np.unique(y if classes is None else as_classes(classes))
             if len(self.classes_) < 2:
                 raise ValueError(
                     f"classes must name at least two classes at the first partial_fit, got {self.classes_!r}. "
@@ -310,7 +313,7 @@ class NeuralRegressor(RegressorMixin, _NeuralEstimator):
         """
         chosen = choices.resolve(self.get_params())
         self.target_name_ = getattr(y, "name", None)
-        y = _numbers(X, y)
+        y = _checked(X, as_numbers(y))
         self._remember()
         self._head()
         inputs = self._accept(X, first=True)
@@ -324,7 +327,7 @@ class NeuralRegressor(RegressorMixin, _NeuralEstimator):
         The first call learns the columns and the scale of y.
         """
         chosen = choices.resolve(self.get_params())
-        y = _numbers(X, y)
+        y = _checked(X, as_numbers(y))
         first = not hasattr(self, "schema_")
         if first:
             self._remember()
@@ -368,19 +371,11 @@ def _keys(random: np.random.RandomState) -> tuple[jax.Array, jax.Array]:
     return init_key, order_key
 
 
-def _classes(X: Any, y: Any) -> np.ndarray:
-    y = _column(X, y)
-    check_classification_targets(y)
-    return y
-
-
-def _numbers(X: Any, y: Any) -> np.ndarray:
-    return _column(X, y).astype(np.float64)
-
-
-def _column(X: Any, y: Any) -> np.ndarray:
-    if y is None:
-        raise ValueError("requires y to be passed, but the target y is None")
-    y = column_or_1d(y, warn=True)
+def _checked(X: Any, y: np.ndarray) -> np.ndarray:
+    """y, after a look at how many rows there are."""
     check_consistent_length(X, y)
+    if len(y) < 2:
+        raise ValueError(
+            f"X must have at least two rows, got n_samples = {len(y)}. Nothing can be learned from one sample."
+        )
     return y
