@@ -21,7 +21,7 @@ def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[Any]]) 
         table.add_column(name, justify="right")
     for row in rows:
         table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
-    Console().print(table)
+    Console(width=118).print(table)
 
 
 def save_picture(figure: plt.Figure, name: str) -> Path:

@@ -28,6 +28,21 @@ class Choices:
     initializer: Callable
     full_batch: bool  # whether the optimizer needs every row at each step
 
+    def in_words(self, loss: Callable, batch_size: int) -> dict[str, Any]:
+        """The choices by name, with what the task decided of the loss and the batch size."""
+        words = {
+            "hidden_widths": list(self.hidden_widths),
+            "activation": _name(self.activation) if self.hidden_widths else None,
+            "output_activation": self.output_activation and _name(self.output_activation),
+            "loss": _name(loss),
+            "optimizer": _name(self.optimizer),
+            **self.numbers,
+            **{name: value for name, value in self.flags if isinstance(value, bool | str)},
+            "initializer": _name(self.initializer),
+            "batch_size": batch_size,
+        }
+        return {name: value for name, value in words.items() if value is not None}
+
 
 @dataclass(frozen=True)
 class ReadyMade:
@@ -95,6 +110,10 @@ def resolve(given: Mapping[str, Any]) -> Choices:
         initializer=initializer or initializers.fitting(activation),
         full_batch=getattr(optimizer, "__module__", None) == optimizers.full_batch.__name__,
     )
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def _is_transformation(choice: Any) -> bool:

@@ -143,7 +143,8 @@ class _NeuralEstimator(BaseEstimator):
         self.parameters_ = jax.tree.map(np.asarray, state.best)
 
     def _program(self, chosen: Choices, n: int) -> Program:
-        batch_size = n if chosen.full_batch else self.batch_size or 256
+        batch_size = min(n if chosen.full_batch else self.batch_size or 256, n)
+        self.choices_ = chosen.in_words(self._loss(), batch_size)
         return Program(
             activation=chosen.activation,
             head=self._head(),
@@ -151,7 +152,7 @@ class _NeuralEstimator(BaseEstimator):
             optimizer=chosen.optimizer,
             flags=chosen.flags,
             metric=heads.accuracy if hasattr(self, "classes_") else heads.squared_distance,
-            batch_size=min(batch_size, n),
+            batch_size=batch_size,
         )
 
     def _widths(self, X: np.ndarray, chosen: Choices) -> tuple[int, ...]:
@@ -199,8 +200,8 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
     random_state         seed for the rows kept aside, the initial weights and the order of the rows
     verbose              whether a progress line is shown on standard error
 
-    Learned: `classes_`, `parameters_` (a dict of weights and biases per layer), `history_`, `n_iter_`, `schema_`,
-    `n_features_in_`, and `feature_names_in_` where X had names.
+    Learned: `classes_`, `parameters_` (a dict of weights and biases per layer), `choices_` (by name, those left open
+    included), `history_`, `n_iter_`, `schema_`, `n_features_in_`, and `feature_names_in_` where X had names.
     """
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -301,8 +302,8 @@ class NeuralRegressor(RegressorMixin, _NeuralEstimator):
     random_state         seed for the rows kept aside, the initial weights and the order of the rows
     verbose              whether a progress line is shown on standard error
 
-    Learned: `parameters_` (a dict of weights and biases per layer), `history_`, `n_iter_`, `schema_`,
-    `n_features_in_`, and `feature_names_in_` where X had names.
+    Learned: `parameters_` (a dict of weights and biases per layer), `choices_` (by name, those left open included),
+    `history_`, `n_iter_`, `schema_`, `n_features_in_`, and `feature_names_in_` where X had names.
     """
 
     def fit(self, X: Any, y: Any) -> Self:

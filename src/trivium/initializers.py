@@ -94,10 +94,10 @@ def fitting(activation: Callable) -> Initializer:
         return glorot_uniform
     variance = gain(activation) ** 2
 
-    def fitted(key: Array, shape: tuple[int, int], dtype=jnp.float32) -> Array:
+    def normal_with_fitting_gain(key: Array, shape: tuple[int, int], dtype=jnp.float32) -> Array:
         return _normal(key, shape, dtype, variance / shape[0])
 
-    return fitted
+    return normal_with_fitting_gain
 
 
 def _normal(key: Array, shape: tuple[int, int], dtype, variance: float) -> Array:

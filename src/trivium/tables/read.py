@@ -2,10 +2,10 @@
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import narwhals as nw
 import pyarrow as pa
@@ -25,7 +25,7 @@ def read_table(path: str | os.PathLike) -> nw.DataFrame:
     Raises TableError for a file that is missing, empty, of another kind, or whose columns share a name.
     """
     path = Path(path)
-    ending = _ending(path)
+    ending = known_ending(path)
     if path.is_dir():
         raise TableError(f"the table must be a file, got the folder {str(path)!r}. Name a file in it.")
     if not path.exists():
@@ -45,21 +45,37 @@ def read_table(path: str | os.PathLike) -> nw.DataFrame:
 
 def write_table(frame: nw.DataFrame, path: str | os.PathLike) -> None:
     """Write CSV or Parquet by the file's ending: whole or not at all. Raises TableError where that fails."""
-    path = Path(path)
-    ending = _ending(path)
-    check_writable(path)
+    ending = known_ending(path)
     table = frame.to_arrow()
+
+    def write(file: BinaryIO) -> None:
+        if ending in (".parquet", ".pq"):
+            pyarrow.parquet.write_table(table, file)
+        elif ending == ".csv.gz":
+            with pa.CompressedOutputStream(file, "gzip") as packed:
+                pyarrow.csv.write_csv(table, packed)
+        else:
+            pyarrow.csv.write_csv(table, file)
+
+    _write_whole(path, write)
+
+
+def write_text(text: str, path: str | os.PathLike) -> None:
+    """Write a text file in UTF-8: whole or not at all. Raises TableError where that fails."""
+    _write_whole(path, lambda file: file.write(text.encode()))
+
+
+def _write_whole(path: str | os.PathLike, write: Callable[[BinaryIO], Any]) -> None:
+    """Write beside the place and move there at the end, so that a file that was there survives a failure."""
+    path = Path(path)
+    check_writable(path)
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
-            if ending in (".parquet", ".pq"):
-                pyarrow.parquet.write_table(table, file)
-            elif ending == ".csv.gz":
-                with pa.CompressedOutputStream(file, "gzip") as packed:
-                    pyarrow.csv.write_csv(table, packed)
-            else:
-                pyarrow.csv.write_csv(table, file)
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
         if temporary is not None:
@@ -125,7 +141,9 @@ def _read_csv(path: Path) -> pa.Table:
         raise
 
 
-def _ending(path: Path) -> str:
+def known_ending(path: str | os.PathLike) -> str:
+    """The ending of a table's file. Raises TableError for one of no known kind."""
+    path = Path(path)
     for ending in sorted(ENDINGS, key=len, reverse=True):
         if path.name.lower().endswith(ending):
             return ending

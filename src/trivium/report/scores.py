@@ -1,0 +1,59 @@
+"""How good predictions are, beside those of a model that looks at nothing."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn import metrics
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measure: of the model, of the baseline, and which way is better."""
+
+    name: str
+    model: float
+    baseline: float
+    higher_is_better: bool
+
+
+def classification_scores(
+    y: np.ndarray, probabilities: np.ndarray, classes: np.ndarray, shares: np.ndarray
+) -> list[Score]:
+    """Accuracy, balanced accuracy, log-loss and, for two classes, the area under the ROC curve.
+
+    y              (n,) true classes
+    probabilities  (n, n_classes), columns in the order of classes
+    shares         (n_classes,), of the rows that trained; the baseline predicts them for every row
+    """
+    constant = np.tile(np.clip(shares, 1e-15, 1), (len(y), 1))
+    constant /= constant.sum(axis=1, keepdims=True)
+    guess, majority = classes[probabilities.argmax(axis=1)], classes[constant.argmax(axis=1)]
+    place = np.searchsorted(classes, y)
+    rows = np.arange(len(y))
+    recalls = [[float((g[y == c] == c).mean()) for c in np.unique(y)] for g in (guess, majority)]
+    scores = [
+        Score("accuracy", float((guess == y).mean()), float((majority == y).mean()), True),
+        Score("balanced accuracy", float(np.mean(recalls[0])), float(np.mean(recalls[1])), True),
+        Score(
+            "log-loss",
+            float(-np.log(np.clip(probabilities[rows, place], 1e-15, 1)).mean()),
+            float(-np.log(constant[rows, place]).mean()),
+            False,
+        ),
+    ]
+    if len(classes) == 2 and len(np.unique(y)) == 2:
+        scores.append(Score("ROC AUC", float(metrics.roc_auc_score(y == classes[1], probabilities[:, 1])), 0.5, True))
+    return scores
+
+
+def regression_scores(y: np.ndarray, predictions: np.ndarray, mean: float) -> list[Score]:
+    """R2, root mean squared error and mean absolute error; the baseline predicts the mean of the rows that trained."""
+    constant = np.full(len(y), mean)
+    varied = len(y) > 1 and float(np.var(y)) > 0
+    both = (predictions, constant)
+    r2 = [float(metrics.r2_score(y, p)) if varied else float("nan") for p in both]
+    return [
+        Score("R2", *r2, True),
+        Score("RMSE", *(float(np.sqrt(np.mean((y - p) ** 2))) for p in both), False),
+        Score("MAE", *(float(np.mean(np.abs(y - p))) for p in both), False),
+    ]

@@ -1,0 +1,239 @@
+"""From a table's path to a model, a summary and a report: the main job, as `trivium train` does it."""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import narwhals as nw
+import numpy as np
+import pyarrow as pa
+from sklearn.model_selection import train_test_split
+
+from trivium import choices
+from trivium.estimators import NeuralClassifier, NeuralRegressor, load
+from trivium.report import html, scores, summary
+from trivium.report.scores import Score
+from trivium.report.summary import Choice, Summary
+from trivium.tables.read import TableError, check_writable, read_table, write_text
+from trivium.tables.targets import as_classes, as_numbers, guess_task, split_target
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a user asked for."""
+
+    table: str
+    target: str
+    task: Literal["classification", "regression"] | None
+    chosen: Mapping[str, Any]  # the estimator's parameters that the user set
+    test_fraction: float = 0.2
+    random_state: int = 0
+    out: str | None = None
+    report: str | None = None
+
+
+def train(
+    wanted: Wanted, *, verbose: bool, note: Note, frame: nw.DataFrame | None = None
+) -> tuple[Summary, NeuralClassifier | NeuralRegressor]:
+    """Read, hold out, train, score, save and report.
+
+    note   told whatever the user should know meanwhile
+    frame  the table itself, where it is at hand
+    Raises ValueError for a user's mistake: before training, where it can be known by then.
+    """
+    began = time.perf_counter()
+    if not 0 <= wanted.test_fraction < 1:
+        raise ValueError(f"test_fraction must be at least 0 and below 1, got {wanted.test_fraction}. Try 0.2.")
+    report = wanted.report or (str(Path(wanted.out).with_suffix(".html")) if wanted.out else None)
+    for path in (wanted.out, report):
+        if path is not None:
+            check_writable(path)
+    choices.resolve(NeuralClassifier(**wanted.chosen).get_params())
+    frame = read_table(wanted.table) if frame is None else frame
+    features, target = split_target(frame, wanted.target)
+    task, reason = guess_task(target)
+    if wanted.task is not None:
+        task, reason = str(wanted.task), "as you said"
+    kind = NeuralClassifier if task == "classification" else NeuralRegressor
+    y = as_classes(target) if kind is NeuralClassifier else as_numbers(target)
+    first, held_out = _hold_out(y, kind is NeuralClassifier, wanted)
+
+    estimator = kind(**wanted.chosen, random_state=wanted.random_state, verbose=verbose)
+    with _notes(note) as notes:
+        estimator.fit(features[first], target[first])
+        measured, baseline, picture = [], "", None
+        if len(held_out):
+            measured, baseline, picture = _measure(estimator, features[held_out], y[held_out], y[first])
+    history = estimator.history_
+    aside = round(len(first) * estimator.validation_fraction) if history.validation_loss else 0
+    if wanted.out is not None:
+        estimator.save(wanted.out)
+    record = Summary(
+        table=wanted.table,
+        target=wanted.target,
+        task=task,
+        task_reason=reason,
+        rows={"train": len(first) - aside, "validation": aside, "test": len(held_out)},
+        columns=estimator.schema_.counts(),
+        dropped={entry.name: entry.reason for entry in estimator.schema_.dropped},
+        choices=[
+            Choice(name, _in_words(value), "you" if name in wanted.chosen else "default")
+            for name, value in estimator.choices_.items()
+        ],
+        history=history,
+        scores=measured,
+        baseline=baseline,
+        seconds=time.perf_counter() - began,
+        notes=notes,
+        model=wanted.out,
+        report=report,
+        picture=picture,
+    )
+    if report is not None:
+        write_text(html.page(record), report)
+    return record, estimator
+
+
+def predict(model: str, table: str, *, probabilities: bool, note: Note) -> nw.DataFrame:
+    """The predictions of every row of a table, and with `probabilities` one column per class.
+
+    Raises ValueError where probabilities are asked of a regressor, TableError where the table is not of the kind.
+    """
+    estimator = load(model)
+    frame = _features(estimator, read_table(table))
+    name = estimator.target_name_ or "prediction"
+    with _notes(note):
+        if isinstance(estimator, NeuralRegressor):
+            if probabilities:
+                raise ValueError("--probabilities must go with a classifier, got a regressor. Leave it out.")
+            return _frame({name: estimator.predict(frame)})
+        shares = estimator.predict_proba(frame)
+    columns: dict[str, np.ndarray] = {name: estimator.classes_[shares.argmax(axis=1)]}
+    if probabilities:
+        columns |= {f"P({value})": shares[:, place] for place, value in enumerate(estimator.classes_)}
+    return _frame(columns)
+
+
+def evaluate(model: str, table: str, target: str | None, *, note: Note) -> tuple[list[Score], str, int]:
+    """Scores on a table whose target is known, the baseline's name, and the number of rows.
+
+    The baseline predicts the mean, or the shares of the classes, of this table.
+    """
+    estimator = load(model)
+    name = target or estimator.target_name_
+    if name is None:
+        raise ValueError("--target must be given, got none: the model does not know its name. Try --target price.")
+    features, truth = split_target(read_table(table), name)
+    y = as_classes(truth) if isinstance(estimator, NeuralClassifier) else as_numbers(truth)
+    if isinstance(estimator, NeuralClassifier):
+        unknown = sorted({str(value) for value in y} - {str(value) for value in estimator.classes_})
+        if unknown:
+            raise TableError(
+                f"column {name!r} must hold classes that the model knows, got {unknown[0]!r}. Known are "
+                f"{', '.join(map(str, estimator.classes_[:20]))}: drop the rows, or train again."
+            )
+        y = y.astype(estimator.classes_.dtype)
+    with _notes(note):
+        measured, baseline, _ = _measure(estimator, _features(estimator, features), y, y)
+    return measured, baseline, len(y)
+
+
+def demo(report: str | None, *, verbose: bool, note: Note) -> Summary:
+    """Train on the digits table of scikit-learn: 1,797 handwritten digits, the brightness of 64 pixels each."""
+    from sklearn.datasets import load_digits
+
+    if report is not None:
+        check_writable(report)
+    digits = load_digits()
+    columns = {name: digits.data[:, place] for place, name in enumerate(digits.feature_names)}
+    frame = nw.from_native(pa.table(columns | {"digit": digits.target}), eager_only=True)
+    wanted = Wanted("scikit-learn's digits", "digit", None, {"epochs": 40}, report=report)
+    return train(wanted, verbose=verbose, note=note, frame=frame)[0]
+
+
+def widths(text: str) -> tuple[int, ...]:
+    """'256,256' -> (256, 256); 'none' -> (), a linear model. Raises ValueError for anything else."""
+    if text.strip().lower() in ("none", ""):
+        return ()
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(
+            f"hidden_widths must be whole numbers between commas, got {text!r}. Try 256,256, or none for a "
+            "linear model."
+        ) from None
+
+
+def _hold_out(y: np.ndarray, classes: bool, wanted: Wanted) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the rows that train and of those that are held out, each class in its share where that can be."""
+    rows = np.arange(len(y))
+    if len(y) < 2:
+        raise TableError(f"the table must have at least two rows, got {len(y)}. Nothing can be learned from one.")
+    n_held_out = round(len(y) * wanted.test_fraction)
+    if n_held_out == 0:
+        return rows, rows[:0]
+    counts = np.unique(y, return_counts=True)[1] if classes else np.zeros(1)
+    stratified = classes and counts.min() >= 2 and len(counts) <= min(n_held_out, len(y) - n_held_out)
+    first, held_out = train_test_split(
+        rows, test_size=n_held_out, random_state=wanted.random_state, stratify=y if stratified else None
+    )
+    if classes and not stratified:  # a class that no row trains could not be scored
+        known = np.isin(y[held_out], y[first])
+        first, held_out = np.concatenate([first, held_out[~known]]), held_out[known]
+    return np.sort(first), np.sort(held_out)
+
+
+def _measure(
+    estimator: NeuralClassifier | NeuralRegressor, features: nw.DataFrame, y: np.ndarray, known: np.ndarray
+) -> tuple[list[Score], str, summary.Confusion | summary.Points | None]:
+    """Scores, the baseline's name and the picture; the baseline knows the targets `known`."""
+    if isinstance(estimator, NeuralRegressor):
+        predictions = estimator.predict(features)
+        measured = scores.regression_scores(y, predictions, float(known.mean()))
+        return measured, "mean", summary.points(y, predictions)
+    probabilities = estimator.predict_proba(features)
+    classes = estimator.classes_
+    shares = np.bincount(np.searchsorted(classes, known), minlength=len(classes)) / len(known)
+    measured = scores.classification_scores(y, probabilities, classes, shares)
+    return measured, "majority", summary.confusion(y, classes[probabilities.argmax(axis=1)], classes)
+
+
+def _features(estimator: NeuralClassifier | NeuralRegressor, frame: nw.DataFrame) -> nw.DataFrame:
+    """The table without the target, should it hold it."""
+    return frame.drop(estimator.target_name_) if estimator.target_name_ in frame.columns else frame
+
+
+def _frame(columns: Mapping[str, np.ndarray]) -> nw.DataFrame:
+    arrays = {name: pa.array(values.tolist() if values.dtype == object else values) for name, values in columns.items()}
+    return nw.from_native(pa.table(arrays), eager_only=True)
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, list):
+        return " x ".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def _notes(note: Note) -> Iterator[list[str]]:
+    """Warnings become notes, told at once and gathered; those of other packages pass as they are."""
+    gathered: list[str] = []
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def tell(message, category, filename, lineno, file=None, line=None):
+            if issubclass(category, UserWarning):
+                gathered.append(str(message))
+                note(str(message))
+            else:
+                show(message, category, filename, lineno, file, line)
+
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = tell
+        yield gathered
