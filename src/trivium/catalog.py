@@ -38,13 +38,11 @@ def get(catalog: ModuleType, choice: str | Callable, parameter: str) -> Callable
         raise TypeError(
             f"{parameter} must be a name or a function, got {choice!r}. Choose from {', '.join(members(catalog))}."
         )
-    known = {_key(name): value for name, value in _names(catalog).items()}
+    known = {_key(name): name for name in _names(catalog)}
     if _key(choice) in known:
-        return known[_key(choice)]
-    near = [repr(known[key].__name__) for key in difflib.get_close_matches(_key(choice), known)]
-    hint = (
-        f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else f"choose from {', '.join(members(catalog))}."
-    )
+        return _names(catalog)[known[_key(choice)]]
+    near = [repr(known[key]) for key in difflib.get_close_matches(_key(choice), known)]
+    hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(members(catalog))}."
     raise ValueError(f"unknown {parameter} {choice!r}: {hint}")
 
 

@@ -212,12 +212,12 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
         """
         chosen = choices.resolve(self.get_params())
         self.target_name_ = getattr(y, "name", None)
-        y = _checked(X, as_classes(y))
+        X, y = _rows(X, as_classes(y))
         check_classification_targets(y)
         self.classes_, numbers = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"y must hold at least two classes, got one class: {self.classes_[0]!r}. "
+                f"y must hold at least two classes, got one class: {self.classes_[:1].tolist()[0]!r}. "
                 "Nothing can be told apart; check how the rows were chosen."
             )
         self._remember()
@@ -233,7 +233,7 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
         The first call learns the columns. Raises ValueError for a class that was not announced.
         """
         chosen = choices.resolve(self.get_params())
-        y = _checked(X, as_classes(y))
+        X, y = _rows(X, as_classes(y))
         check_classification_targets(y)
         first = not hasattr(self, "schema_")
         if first:
@@ -248,7 +248,7 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
         unknown = self.classes_[numbers] != y
         if unknown.any():
             raise ValueError(
-                f"y must hold classes announced at the first call, got {y[unknown][0]!r}. "
+                f"y must hold classes announced at the first call, got {y[unknown].tolist()[0]!r}. "
                 f"Known are {self.classes_.tolist()}: start anew with classes= all of them."
             )
         self._train_on(self._accept(X, first=first), self._targets(numbers), chosen, numbers)
@@ -314,7 +314,7 @@ class NeuralRegressor(RegressorMixin, _NeuralEstimator):
         """
         chosen = choices.resolve(self.get_params())
         self.target_name_ = getattr(y, "name", None)
-        y = _checked(X, as_numbers(y))
+        X, y = _rows(X, as_numbers(y))
         self._remember()
         self._head()
         inputs = self._accept(X, first=True)
@@ -328,7 +328,7 @@ class NeuralRegressor(RegressorMixin, _NeuralEstimator):
         The first call learns the columns and the scale of y.
         """
         chosen = choices.resolve(self.get_params())
-        y = _checked(X, as_numbers(y))
+        X, y = _rows(X, as_numbers(y))
         first = not hasattr(self, "schema_")
         if first:
             self._remember()
@@ -372,11 +372,11 @@ def _keys(random: np.random.RandomState) -> tuple[jax.Array, jax.Array]:
     return init_key, order_key
 
 
-def _checked(X: Any, y: np.ndarray) -> np.ndarray:
-    """y, after a look at how many rows there are."""
+def _rows(X: Any, y: np.ndarray) -> tuple[Any, np.ndarray]:
+    """X and y, which must have as many rows as each other, and two at least."""
+    frame = read.as_frame(X)
+    X = X if frame is None else frame
     check_consistent_length(X, y)
     if len(y) < 2:
-        raise ValueError(
-            f"X must have at least two rows, got n_samples = {len(y)}. Nothing can be learned from one sample."
-        )
-    return y
+        raise ValueError(f"X must have at least two rows, got n_samples = {len(y)}. One sample teaches nothing.")
+    return X, y

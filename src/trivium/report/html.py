@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from pathlib import Path
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from trivium.report.scores import in_digits
 from trivium.report.summary import Confusion, Points, Summary
 
 BLUE, ORANGE, GREY = "#3b7dd8", "#e07b39", "#8a8f98"
@@ -36,7 +38,7 @@ td.number, th.number { text-align: right; }
 
 def page(summary: Summary) -> str:
     """The whole page as text: no address in it is ever fetched."""
-    title = f"{summary.target} from {summary.table}"
+    title = f"{summary.target} from {Path(summary.table).name}"
     sections = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="soft">{escape(summary.task.capitalize())}: {escape(summary.task_reason)}.</p>',
@@ -50,7 +52,7 @@ def page(summary: Summary) -> str:
     if isinstance(summary.picture, Points):
         sections += ["<h2>Predicted against actual</h2>", _figure(_points(summary.picture, summary.target))]
     if summary.scores:
-        rows = [(score.name, f"{score.model:.4g}", f"{score.baseline:.4g}") for score in summary.scores]
+        rows = [(score.name, in_digits(score.model), in_digits(score.baseline)) for score in summary.scores]
         head = (f"on {summary.rows['test']:,} held-out rows", "network", summary.baseline)
         sections += ["<h2>Scores</h2>", _table(head, rows, numbers=(1, 2))]
     chosen = [(choice.name, choice.value, choice.by) for choice in summary.choices]
@@ -70,7 +72,8 @@ def page(summary: Summary) -> str:
 def _cards(summary: Summary) -> str:
     history = summary.history
     cards = [
-        (score.name, f"{score.model:.4g}", f"{summary.baseline}: {score.baseline:.4g}") for score in summary.scores
+        (score.name, in_digits(score.model), f"{summary.baseline}: {in_digits(score.baseline)}")
+        for score in summary.scores
     ]
     cards = cards[:3]
     cards.append(
@@ -103,7 +106,9 @@ def _figure(figure: go.Figure) -> str:
     )
     figure.update_xaxes(gridcolor="rgba(138,143,152,0.2)", zeroline=False)
     figure.update_yaxes(gridcolor="rgba(138,143,152,0.2)", zeroline=False)
-    inner = figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True})
+    inner = figure.to_html(
+        full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True}
+    )
     return f'<div class="figure">{inner}</div>'
 
 
@@ -114,10 +119,12 @@ def _curves(summary: Summary) -> go.Figure:
     figure.add_scatter(x=epochs, y=history.train_loss, name="training loss", line={"color": BLUE})
     if history.validation_loss:
         figure.add_scatter(x=epochs, y=history.validation_loss, name="validation loss", line={"color": ORANGE})
-        figure.add_vline(x=history.best_epoch + 1, line={"color": GREY, "dash": "dot"}, annotation_text="kept")
-    figure.add_hline(
-        y=history.baseline_loss, line={"color": GREY, "dash": "dash"}, annotation_text="constant prediction"
-    )
+        kept, marker = history.best_epoch, {"color": ORANGE, "size": 9}
+        figure.add_scatter(
+            x=[kept + 1], y=[history.validation_loss[kept]], name="kept epoch", mode="markers", marker=marker
+        )
+    ends, level = [epochs[0], epochs[-1]], [history.baseline_loss] * 2
+    figure.add_scatter(x=ends, y=level, name="constant prediction", mode="lines", line={"color": GREY, "dash": "dash"})
     positive = all(value > 0 for value in [*history.train_loss, *history.validation_loss, history.baseline_loss])
     figure.update_layout(
         height=380, xaxis_title="epoch", yaxis_title="loss", yaxis_type="log" if positive else "linear"
@@ -132,9 +139,10 @@ def _confusion(picture: Confusion) -> go.Figure:
             z=shares,
             x=picture.classes,
             y=picture.classes,
-            text=picture.counts,
+            text=[[count or "" for count in row] for row in picture.counts],
+            customdata=picture.counts,
             texttemplate="%{text}" if len(picture.classes) <= 12 else None,
-            hovertemplate="actual %{y}, predicted %{x}: %{text} rows, %{z:.1%}<extra></extra>",
+            hovertemplate="actual %{y}, predicted %{x}: %{customdata} rows, %{z:.1%}<extra></extra>",
             colorscale=[[0, "rgba(59,125,216,0.04)"], [1, BLUE]],
             zmin=0,
             zmax=1,

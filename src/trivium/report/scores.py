@@ -16,6 +16,11 @@ class Score:
     higher_is_better: bool
 
 
+def in_digits(value: float) -> str:
+    """A score in as many digits as a reader uses: 0.7908, 52,220."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def classification_scores(
     y: np.ndarray, probabilities: np.ndarray, classes: np.ndarray, shares: np.ndarray
 ) -> list[Score]:

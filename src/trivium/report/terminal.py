@@ -6,7 +6,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from trivium.report.scores import Score
+from trivium.report.scores import Score, in_digits
 from trivium.report.summary import Summary
 
 
@@ -74,5 +74,5 @@ def scores_table(scores: list[Score], baseline: str, head: str) -> Table:
     for score in scores:
         better = (score.model > score.baseline) == score.higher_is_better
         style = "bold green" if better else "bold red"
-        table.add_row(score.name, Text(f"{score.model:.4g}", style=style), f"{score.baseline:.4g}")
+        table.add_row(score.name, Text(in_digits(score.model), style=style), in_digits(score.baseline))
     return table

@@ -102,15 +102,17 @@ def as_frame(X: Any) -> nw.DataFrame | None:
 
     A frame whose column names are no strings counts as an array. Raises TableError where columns share a name.
     """
+    X = nw.to_native(X, pass_through=True)
+    if nw.dependencies.is_pandas_dataframe(X):
+        if not all(isinstance(name, str) for name in X.columns):
+            return None
+        check_unique(X.columns)
     wrapped = nw.from_native(X, pass_through=True)
     if isinstance(wrapped, nw.LazyFrame):
         wrapped = wrapped.collect()
     if not isinstance(wrapped, nw.DataFrame):
         return None
-    names = getattr(X, "columns", wrapped.columns)
-    if not all(isinstance(name, str) for name in names):
-        return None
-    check_unique(list(names))
+    check_unique(wrapped.columns)
     return wrapped
 
 
