@@ -90,8 +90,14 @@ def _names(catalog: ModuleType) -> dict[str, Callable]:
         name: value
         for name, value in vars(catalog).items()
         if callable(value) and not isinstance(value, type) and not name.startswith("_")
-        if getattr(value, "__module__", "").startswith(catalog.__name__)
+        if _stands_in(catalog, getattr(value, "__module__", ""))
     }
+
+
+def _stands_in(catalog: ModuleType, module: str) -> bool:
+    """Whether a module is the catalog or one of its public files."""
+    inside = module.removeprefix(catalog.__name__)
+    return module.startswith(catalog.__name__) and "._" not in inside
 
 
 def _key(name: str) -> str:

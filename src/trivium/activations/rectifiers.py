@@ -16,4 +16,4 @@ def relu(z: Array) -> Array:
     return jnp.maximum(z, 0)
 
 
-relu.defjvps(lambda tangent, _, z: tangent * (z > 0).astype(z.dtype))
+relu.defjvps(lambda tangent, _, z: jnp.where(z > 0, tangent, 0))

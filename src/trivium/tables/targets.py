@@ -71,8 +71,8 @@ def as_numbers(y: Any) -> np.ndarray:
     except (TypeError, ValueError):
         row = next(row for row, value in enumerate(values) if not _is_number(value))
         raise TableError(
-            f"y must hold numbers, got {values[row : row + 1].tolist()[0]!r} in row {row}. Use a classifier for classes, "
-            "or mend the value."
+            f"y must hold numbers, got {values[row : row + 1].tolist()[0]!r} in row {row}. Use a classifier for "
+            "classes, or mend the value."
         ) from None
     if np.isinf(numbers).any():
         row = int(np.flatnonzero(np.isinf(numbers))[0])
