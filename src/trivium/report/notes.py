@@ -29,8 +29,8 @@ def warn_of(history: History, learning_rate: float | None, *, linear: bool) -> N
             else "Try another learning rate, more epochs, or look whether the features tell anything of the target."
         )
         _warn(
-            f"the network learned nothing: its best training loss, {min(history.train_loss):.4g}, is that of a "
-            f"constant prediction, {history.baseline_loss:.4g}. {reason}",
+            f"the network learned nothing: its best training loss, {min(history.train_loss):.4g}, is no "
+            f"better than that of a constant prediction, {history.baseline_loss:.4g}. {reason}",
             ConvergenceWarning,
         )
 

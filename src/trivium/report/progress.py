@@ -8,6 +8,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trivium.training.history import History
 
+SECONDS_PER_LINE = 10.0
+"""How often a log that is no terminal gets a line."""
+
 
 @contextmanager
 def progress_line(shown: bool, epochs: int, metric: str) -> Iterator[Callable[[History, int], None] | None]:
@@ -18,19 +21,37 @@ def progress_line(shown: bool, epochs: int, metric: str) -> Iterator[Callable[[H
     if not shown:
         yield None
         return
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain_lines(console, epochs, metric)
+        return
     columns = (
         TextColumn("epoch {task.completed}/{task.total}"),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[measures]}"),
         TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, console=Console(stderr=True)) as line:
+    with Progress(*columns, console=console) as line:
         task = line.add_task("training", total=epochs, measures="compiling")
 
         def show(history: History, rows: int) -> None:
             line.update(task, completed=len(history), measures=_measures(history, rows, metric))
 
         yield show
+
+
+def _plain_lines(console: Console, epochs: int, metric: str) -> Callable[[History, int], None]:
+    """For a log: a line of its own after the first epoch, and one every ten seconds."""
+    next_at = 0.0
+
+    def show(history: History, rows: int) -> None:
+        nonlocal next_at
+        if history.seconds[-1] >= next_at:
+            next_at = history.seconds[-1] + SECONDS_PER_LINE
+            text = f"epoch {len(history)}/{epochs}  {_measures(history, rows, metric)}"
+            console.print(text, soft_wrap=True, highlight=False)
+
+    return show
 
 
 def _measures(history: History, rows: int, metric: str) -> str:

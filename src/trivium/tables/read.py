@@ -1,5 +1,6 @@
 """Tables from files and from other libraries' data frames, and back to files."""
 
+import gzip
 import os
 import tempfile
 from collections.abc import Callable, Iterable
@@ -52,7 +53,7 @@ def write_table(frame: nw.DataFrame, path: str | os.PathLike) -> None:
         if ending in (".parquet", ".pq"):
             pyarrow.parquet.write_table(table, file)
         elif ending == ".csv.gz":
-            with pa.CompressedOutputStream(file, "gzip") as packed:
+            with gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as packed:
                 pyarrow.csv.write_csv(table, packed)
         else:
             pyarrow.csv.write_csv(table, file)
@@ -136,7 +137,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 def _read_csv(path: Path) -> pa.Table:
     try:
-        return pyarrow.csv.read_csv(path)
+        return pyarrow.csv.read_csv(path, convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True))
     except pa.ArrowInvalid as error:
         if "no columns" in str(error).lower() or "empty csv" in str(error).lower():
             raise TableError(f"the table must have a header and rows, got none in {str(path)!r}.") from error
