@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from numbers import Integral, Real
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -121,19 +121,19 @@ def _is_transformation(choice: Any) -> bool:
 
 
 def _widths(given: Any) -> tuple[tuple[int, ...], list[str]]:
-    widths = (given,) if isinstance(given, Integral) else given
+    widths: Any = (given,) if isinstance(given, Integral) else given
     try:
         widths = tuple(widths)
     except TypeError:
         widths = (None,)
-    if all(isinstance(width, Integral) and not isinstance(width, bool) and width >= 1 for width in widths):
+    if all(isinstance(width, Integral) and not isinstance(width, bool) and int(width) >= 1 for width in widths):
         return tuple(int(width) for width in widths), []
     return (), [
         f"hidden_widths must hold whole numbers of 1 or more, got {given!r}. Try (256, 256), or () for a linear model."
     ]
 
 
-_NUMBERS = (
+_NUMBERS: tuple[tuple[str, Any, int, int | None, str], ...] = (
     ("batch_size", Integral, 1, None, "Try 256."),
     ("epochs", Integral, 1, None, "Try 100."),
     ("patience", Integral, 1, None, "Try 16, or None to run all epochs."),
@@ -147,13 +147,15 @@ _NUMBERS = (
 def _wrong_numbers(given: Mapping[str, Any]) -> list[str]:
     problems = []
     for name, kind, least, below, advice in _NUMBERS:
-        value = given[name]
+        value: Any = given[name]
         if value is None and name not in ("epochs", "validation_fraction"):
             continue
         exclusive = name in ("learning_rate", "time_limit")
-        right = isinstance(value, kind) and not isinstance(value, bool | np.bool_) and np.isfinite(float(value))
-        if right and (value > least if exclusive else value >= least) and (below is None or value < below):
-            continue
+        if isinstance(value, kind) and not isinstance(value, bool | np.bool_):
+            number = float(cast(float, value))
+            enough = number > least if exclusive else number >= least
+            if np.isfinite(number) and enough and (below is None or number < below):
+                continue
         sort = "a whole number" if kind is Integral else "a number"
         bounds = (f"above {least}" if exclusive else f"of at least {least}") + (f" and below {below}" if below else "")
         problems.append(f"{name} must be {sort} {bounds}, got {value!r}. {advice}")
@@ -177,7 +179,7 @@ def _options(
             problems.append(f"learning_rate must be set, got None: {name} has no default of its own. Try 0.001.")
         else:
             options = {"learning_rate": first.default, **options}
-    domains = parameter_domains(optimizer) if optimizer in members(optimizers).values() else {}
+    domains = parameter_domains(optimizer) if optimizer in members(optimizers).values() else {}  # pyright: ignore[reportArgumentType]
     for name, value in options.items():
         if name not in parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             near = get_close_matches(name, parameters, n=1)

@@ -105,7 +105,9 @@ def train(
 
         if hidden_widths is not None:
             chosen["hidden_widths"] = session.widths(hidden_widths)
-        wanted = session.Wanted(table, target, task, chosen, test_fraction, random_state, out, report)
+        wanted = session.Wanted(
+            table, target, None if task is None else task.value, chosen, test_fraction, random_state, out, report
+        )
         summary, _ = session.train(wanted, verbose=not (quiet or as_json), note=_note)
         if as_json:
             print(json.dumps(summary.to_json()))

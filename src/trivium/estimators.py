@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import jax
 import numpy as np
@@ -83,6 +83,12 @@ class _NeuralEstimator(BaseEstimator):
         check_is_fitted(self)
         file.write(path, record.arrays(self), record.content(self))
 
+    def _loss(self) -> Callable:
+        raise NotImplementedError
+
+    def _head(self) -> Head:
+        raise NotImplementedError
+
     # --- rows in -------------------------------------------------------------------------------------------------
 
     def _accept(self, X: Any, *, first: bool) -> np.ndarray:
@@ -137,8 +143,10 @@ class _NeuralEstimator(BaseEstimator):
             if not hasattr(self, "parameters_"):
                 self.parameters_ = network.init(init_key, self._widths(X, chosen), chosen.initializer)
                 self.history_ = self._new_history(program, targets)
-            self._state_ = start(program, chosen.numbers, self.parameters_, order_key)
-        state = train(program, chosen.numbers, self._state_, rows, None, epochs=1, history=self.history_)
+            standing = start(program, chosen.numbers, self.parameters_, order_key)
+        else:
+            standing = cast(State, self._state_)
+        state = train(program, chosen.numbers, standing, rows, None, epochs=1, history=self.history_)
         self._state_: State | None = jax.tree.map(np.asarray, state)
         self.parameters_ = jax.tree.map(np.asarray, state.best)
 

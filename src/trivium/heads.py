@@ -137,5 +137,5 @@ def _is_in(module, function: Callable) -> bool:
     return getattr(function, "__module__", None) == module.__name__
 
 
-def _name(function: Callable) -> str:
+def _name(function: Callable | None) -> str:
     return getattr(function, "__name__", repr(function)).strip("_")

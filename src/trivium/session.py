@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import narwhals as nw
 import numpy as np
@@ -19,7 +19,7 @@ from trivium.report import html, scores, summary
 from trivium.report.scores import Score
 from trivium.report.summary import Choice, Summary
 from trivium.tables.read import TableError, check_writable, read_table, write_text
-from trivium.tables.targets import as_classes, as_numbers, guess_task, split_target
+from trivium.tables.targets import Task, as_classes, as_numbers, guess_task, split_target
 
 Note = Callable[[str], None]
 
@@ -30,7 +30,7 @@ class Wanted:
 
     table: str
     target: str
-    task: Literal["classification", "regression"] | None
+    task: Task | None
     chosen: Mapping[str, Any]  # the estimator's parameters that the user set
     test_fraction: float = 0.2
     random_state: int = 0
@@ -59,7 +59,7 @@ def train(
     features, target = split_target(frame, wanted.target)
     task, reason = guess_task(target)
     if wanted.task is not None:
-        task, reason = str(wanted.task), "as you said"
+        task, reason = wanted.task, "as you said"
     kind = NeuralClassifier if task == "classification" else NeuralRegressor
     y = as_classes(target) if kind is NeuralClassifier else as_numbers(target)
     first, held_out = _hold_out(y, kind is NeuralClassifier, wanted)
@@ -150,7 +150,7 @@ def demo(report: str | None, *, verbose: bool, note: Note) -> Summary:
 
     if report is not None:
         check_writable(report)
-    digits = load_digits()
+    digits: Any = load_digits()
     columns = {name: digits.data[:, place] for place, name in enumerate(digits.feature_names)}
     frame = nw.from_native(pa.table(columns | {"digit": digits.target}), eager_only=True)
     wanted = Wanted("scikit-learn's digits", "digit", None, {"epochs": 40}, report=report)
@@ -184,8 +184,8 @@ def _hold_out(y: np.ndarray, classes: bool, wanted: Wanted) -> tuple[np.ndarray,
         rows, test_size=n_held_out, random_state=wanted.random_state, stratify=y if stratified else None
     )
     if classes and not stratified:  # a class that no row trains could not be scored
-        known = np.isin(y[held_out], y[first])
-        first, held_out = np.concatenate([first, held_out[~known]]), held_out[known]
+        known = np.isin(np.asarray(y[held_out]), y[first])
+        first, held_out = np.concatenate([first, np.asarray(held_out)[~known]]), np.asarray(held_out)[known]
     return np.sort(first), np.sort(held_out)
 
 

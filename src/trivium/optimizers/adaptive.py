@@ -10,7 +10,7 @@ from jax import Array
 
 
 class AdamState(NamedTuple):
-    count: Array  # (), steps taken
+    count: Array  # (), steps taken  # pyright: ignore[reportIncompatibleMethodOverride] (a tuple's own method)
     first: optax.Updates  # exponential moving average of the gradients, shaped like the parameters
     second: optax.Updates  # the same of their squares
 

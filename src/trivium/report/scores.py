@@ -56,9 +56,11 @@ def regression_scores(y: np.ndarray, predictions: np.ndarray, mean: float) -> li
     constant = np.full(len(y), mean)
     varied = len(y) > 1 and float(np.var(y)) > 0
     both = (predictions, constant)
+    rmse = [float(np.sqrt(np.mean((y - p) ** 2))) for p in both]
+    mae = [float(np.mean(np.abs(y - p))) for p in both]
     r2 = [float(metrics.r2_score(y, p)) if varied else float("nan") for p in both]
     return [
-        Score("R2", *r2, True),
-        Score("RMSE", *(float(np.sqrt(np.mean((y - p) ** 2))) for p in both), False),
-        Score("MAE", *(float(np.mean(np.abs(y - p))) for p in both), False),
+        Score("R2", r2[0], r2[1], True),
+        Score("RMSE", rmse[0], rmse[1], False),
+        Score("MAE", mae[0], mae[1], False),
     ]

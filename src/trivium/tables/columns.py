@@ -5,7 +5,6 @@ from typing import Literal
 import narwhals as nw
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from trivium.tables.read import TableError
 
@@ -50,11 +49,11 @@ def numbers(name: str, column: pa.Array) -> np.ndarray:
     if pa.types.is_dictionary(kind) or _is_text(kind):
         column = _parsed(name, column)
     elif pa.types.is_date(kind):
-        column = pc.divide(column.cast(pa.timestamp("s")).cast(pa.int64()).cast(pa.float64()), 1.0)
+        column = column.cast(pa.timestamp("s")).cast(pa.int64()).cast(pa.float64())
     elif pa.types.is_temporal(kind):
         unit = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
         whole = pa.int32() if pa.types.is_time32(kind) else pa.int64()
-        column = pc.divide(column.cast(whole).cast(pa.float64(), safe=False), unit)
+        column = pa.array(column.cast(whole).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) / unit)
     values = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     if np.isinf(values).any():
         row = int(np.flatnonzero(np.isinf(values))[0])

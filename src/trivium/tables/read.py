@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import narwhals as nw
 import pyarrow as pa
@@ -49,7 +49,7 @@ def write_table(frame: nw.DataFrame, path: str | os.PathLike) -> None:
     ending = known_ending(path)
     table = frame.to_arrow()
 
-    def write(file: BinaryIO) -> None:
+    def write(file: Any) -> None:
         if ending in (".parquet", ".pq"):
             pyarrow.parquet.write_table(table, file)
         elif ending == ".csv.gz":
@@ -66,7 +66,7 @@ def write_text(text: str, path: str | os.PathLike) -> None:
     _write_whole(path, lambda file: file.write(text.encode()))
 
 
-def _write_whole(path: str | os.PathLike, write: Callable[[BinaryIO], Any]) -> None:
+def _write_whole(path: str | os.PathLike, write: Callable[[Any], Any]) -> None:
     """Write beside the place and move there at the end, so that a file that was there survives a failure."""
     path = Path(path)
     check_writable(path)

@@ -53,7 +53,11 @@ class History:
         def back(value: Any) -> Any:
             return float("nan") if value is None else value
 
-        return cls(**{k: [back(entry) for entry in v] if isinstance(v, list) else back(v) for k, v in record.items()})
+        values: dict[str, Any] = {
+            name: [back(entry) for entry in value] if isinstance(value, list) else back(value)
+            for name, value in record.items()
+        }
+        return cls(**values)
 
 
 def _finite(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -94,7 +94,7 @@ def train(
     return state
 
 
-def evaluate(apply: Callable[[Array], Array], X: np.ndarray) -> np.ndarray:
+def evaluate(apply: Callable[[Any], Array], X: np.ndarray) -> np.ndarray:
     """Apply a compiled function of rows to any number of them, in few shapes.
 
     Whole blocks of a power of two: in a ragged last block a row's last bit would depend on where

@@ -160,6 +160,7 @@ def _epoch(
         batches = _batches(order_key, n, program.batch_size)
         carry, sums = lax.scan(lambda carry, rows: step(carry, _take(train, *rows)), carry, batches)
         sums = jax.tree.map(lambda series: series.sum(), sums)
+    parameters: Any
     parameters, optimizer = carry
     train_loss, train_metric = sums.loss / sums.weight, sums.metric / sums.weight
 
