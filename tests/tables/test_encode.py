@@ -119,6 +119,8 @@ def test_arrays_of_numbers_texts_and_objects():
 
 
 def test_huge_values_and_huge_columns_stay_finite():
+    _, X = arrays(pd.DataFrame({"a": pd.Series([2**70, 1, 3], dtype=object)}))
+    assert np.isfinite(X).all()
     _, X = arrays(np.array([[1e300, 1], [2e300, 2], [3e300, 1]]))
     assert np.isfinite(X).all()
     schema, _ = arrays(np.random.default_rng(0).normal(size=(50, 3)))

@@ -103,7 +103,7 @@ def _is_number(text: str) -> bool:
 def _from_series(name: str, series: nw.Series) -> pa.Array:
     try:
         column = series.to_arrow()
-    except (pa.ArrowException, TypeError, ValueError) as error:
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         return _mixed(name, series.to_list(), error)
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
