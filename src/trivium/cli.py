@@ -129,7 +129,8 @@ def predict(
         from trivium import session
 
         if out is not None:
-            from trivium.tables.read import check_writable, known_ending, write_table
+            from trivium.files import check_writable
+            from trivium.tables.read import known_ending, write_table
 
             known_ending(out)
             check_writable(out)

@@ -15,10 +15,11 @@ from sklearn.model_selection import train_test_split
 
 from trivium import choices
 from trivium.estimators import NeuralClassifier, NeuralRegressor, load
+from trivium.files import check_writable
 from trivium.report import html, scores, summary
 from trivium.report.scores import Score
 from trivium.report.summary import Choice, Summary
-from trivium.tables.read import TableError, check_writable, read_table, write_text
+from trivium.tables.read import TableError, read_table, write_text
 from trivium.tables.targets import Task, as_classes, as_numbers, guess_task, split_target
 
 Note = Callable[[str], None]

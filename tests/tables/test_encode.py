@@ -3,6 +3,8 @@
 import datetime
 import decimal
 import json
+import warnings
+from pathlib import Path
 
 import narwhals as nw
 import numpy as np
@@ -14,8 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trivium.tables.encode import check_frame, encode, named
-from trivium.tables.read import as_frame, read_table, write_table
+from trivium.tables.read import TableError, as_frame, read_table, write_table
 from trivium.tables.schema import MOST_LEVELS, Schema, learn_schema
+
+TABLES = sorted((Path(__file__).parents[3] / "shared" / "data").glob("*.parquet"))
 
 FRAME = pd.DataFrame(
     {
@@ -82,7 +86,7 @@ def test_rare_levels_share_a_column_and_unseen_ones_are_safe():
     assert X[-1, -1] == 1
     assert encode(schema, as_frame(pd.DataFrame({"c": ["new", None]}))).sum(axis=1).tolist() == [1, 0]
     schema, _ = arrays(FRAME)
-    later = FRAME.assign(colour="purple", size=None, side=None)
+    later = FRAME.assign(colour=["purple", *FRAME["colour"][1:]], size=None, side=None)
     assert np.isfinite(encode(schema, as_frame(later))).all()
 
 
@@ -188,3 +192,78 @@ def test_odd_frames_give_finite_arrays_or_a_clear_error(content):
         return
     assert np.isfinite(X).all()
     assert X.shape[0] == 4
+
+
+def test_polars_categories_are_categories():
+    texts = ["x", "y", "x", None, "y", "y"]
+    _, expected = arrays(pl.DataFrame({"a": texts}))
+    for kind in (pl.Categorical, pl.Enum(["x", "y"])):
+        np.testing.assert_array_equal(arrays(pl.DataFrame({"a": texts}, schema={"a": kind}))[1], expected)
+
+
+def test_texts_in_a_column_of_numbers_are_read_or_told():
+    schema = learn_schema(as_frame(pd.DataFrame({"a": [1.0, 2.0, 3.0]})))
+    given, blank = (as_frame(pd.DataFrame({"a": [text, "1", "2"]})) for text in ("3", " 3 "))
+    np.testing.assert_array_equal(encode(schema, given), encode(schema, blank))
+    for text in ("1_000", "７", "3,5", "three", ""):
+        with pytest.raises(TableError, match=f"column 'a' must hold numbers, got '{text}' in row 1"):
+            encode(schema, as_frame(pd.DataFrame({"a": ["1", text, "2"]})))
+    learned = learn_schema(np.array([["1_000"], ["2"], ["2"]]))
+    assert learned.columns[0].kind == "category"
+
+
+def test_a_small_spread_far_from_zero_is_no_constant():
+    schema, X = arrays(pd.DataFrame({"a": 1e15 + np.arange(50.0), "b": [1e15] * 49 + [1e15 + 1]}))
+    assert [column.name for column in schema.columns] == ["a", "b"]
+    np.testing.assert_allclose(X[:, 0], (np.arange(50) - 24.5) / np.arange(50).std(), rtol=1e-6)
+    assert schema.columns[1].scale == pytest.approx(np.sqrt(49) / 50)
+
+
+def test_iso_texts_are_times():
+    days = ["2026-01-31", "2026-02-28", None, "2027-03-01"]
+    schema, X = arrays(pd.DataFrame({"day": days}))
+    assert schema.columns[0].kind == "time"
+    _, expected = arrays(pa.table({"day": pa.array(days).cast(pa.timestamp("s"))}))
+    np.testing.assert_array_equal(X, expected)
+    with pytest.raises(TableError, match="'day' must hold dates and times as at fit, got 'tomorrow' in row 1"):
+        encode(schema, as_frame(pd.DataFrame({"day": ["2026-01-31", "tomorrow"]})))
+    assert arrays(pd.DataFrame({"day": ["2026-01-31", "soon", "soon"]}))[0].columns[0].kind == "category"
+
+
+def test_a_category_without_any_known_value_is_told():
+    schema = learn_schema(as_frame(pd.DataFrame({"a": ["01", "02", "01", "02"]})))
+    with pytest.warns(UserWarning, match="'a' holds no value that the fit saw: '1' and the like.*saw '01'"):
+        encode(schema, as_frame(pd.DataFrame({"a": [1, 2]})))
+    for texts in (["True", "False", "True", "False"], ["true", "false", "true", "false"]):
+        schema = learn_schema(as_frame(pd.DataFrame({"a": texts})))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert np.abs(encode(schema, as_frame(pd.DataFrame({"a": [True, False]})))).min() == 1
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.array([["2026-01-01"], ["2026-01-02"]], "datetime64[D]"),
+        np.array([[1 + 2j], [3]]),
+        np.array([[b"\xff"], [b"b"]]),
+        np.array([[(1, 2)], [(3, 4)]], dtype=[("a", int), ("b", int)]),
+    ],
+    ids=lambda X: str(X.dtype),
+)
+def test_arrays_of_odd_types_are_taken_or_told(X):
+    try:
+        assert np.isfinite(encode(learn_schema(X), X)).all()
+    except ValueError as error:
+        assert "x0" in str(error)
+
+
+@pytest.mark.skipif(not TABLES, reason="needs the real tables in shared/data beside the checkout")
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
+def test_a_real_table_comes_back_from_csv(path, tmp_path):
+    frame = read_table(path)
+    write_table(frame, tmp_path / "a.csv")
+    again = read_table(tmp_path / "a.csv")
+    schema, X = arrays(frame)
+    assert [column.name for column in learn_schema(again).columns] == [column.name for column in schema.columns]
+    np.testing.assert_allclose(encode(schema, again), X, rtol=1e-6, atol=1e-6)

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import stat
 
 import narwhals as nw
 import pandas as pd
@@ -9,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from trivium.tables.read import TableError, as_frame, check_writable, read_table, write_table
+from trivium.files import check_writable
+from trivium.tables.read import TableError, as_frame, read_table, write_table
 
 TEXT = "size,colour\n1.5,red\n,blue\n3,\n"
 
@@ -42,6 +44,8 @@ def test_every_kind_of_file_gives_the_same_table(csv, tmp_path):
         ("twice.csv", b"a,a\n1,2\n", r"column names must differ, got \['a'\]"),
         ("ragged.csv", b"a,b\n1,2\n3\n", "could not be read as .csv: .*2 columns, got 1"),
         ("broken.parquet", b"PAR1nonsense", "could not be read as .parquet"),
+        ("header.latin.csv", "größe,b\n1,2\n".encode("latin-1"), "must be text in UTF-8.* in its header.*iconv"),
+        ("value.latin.csv", "a,b\nMüller,2\n".encode("latin-1"), "must be text in UTF-8.* in column 'a'"),
         ("houses.xlsx", b"x", r"must end in one of \.csv.*houses.xlsx"),
     ],
 )
@@ -62,9 +66,9 @@ def test_a_missing_file_suggests_the_nearest(csv):
 
 
 def test_a_place_that_cannot_be_written_is_found_before_the_work(tmp_path):
-    with pytest.raises(TableError, match="folder of .* must exist.*mkdir -p"):
+    with pytest.raises(ValueError, match="folder of .* must exist.*mkdir -p"):
         check_writable(tmp_path / "nowhere" / "a.csv")
-    with pytest.raises(TableError, match="got a folder"):
+    with pytest.raises(ValueError, match="got a folder"):
         check_writable(tmp_path)
 
 
@@ -88,3 +92,30 @@ def test_frames_are_told_from_arrays():
     assert as_frame([[1]]) is None
     with pytest.raises(TableError, match=r"must differ, got \['a'\]"):
         as_frame(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+
+
+def test_texts_of_several_lines_come_back_from_a_large_file(tmp_path):
+    texts = ['first\nsecond, "third"' * 5] * 60_000
+    write_table(nw.from_native(pa.table({"a": texts})), tmp_path / "a.csv")
+    assert read_table(tmp_path / "a.csv")["a"].to_list() == texts
+
+
+def test_what_a_file_cannot_hold_is_told_and_leaves_no_litter(tmp_path):
+    with pytest.raises(TableError, match="could not be written as .csv: .*list.*Expand or drop"):
+        write_table(nw.from_native(pa.table({"a": [[1]]})), tmp_path / "a.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_permissions_and_links_stay(tmp_path):
+    frame, old = nw.from_native(pa.table({"a": [1]})), os.umask(0o027)
+    try:
+        write_table(frame, tmp_path / "new.csv")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "new.csv").stat().st_mode) == 0o640
+    (tmp_path / "new.csv").chmod(0o604)
+    (tmp_path / "link.csv").symlink_to("new.csv")
+    write_table(nw.from_native(pa.table({"a": [2]})), tmp_path / "link.csv")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert read_table(tmp_path / "new.csv")["a"].to_list() == [2]
+    assert stat.S_IMODE((tmp_path / "new.csv").stat().st_mode) == 0o604

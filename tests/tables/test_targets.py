@@ -1,10 +1,12 @@
 """The target: found, checked, and the task guessed."""
 
 import csv
+import datetime
 from pathlib import Path
 
 import narwhals as nw
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -27,6 +29,7 @@ def series(values):
         ([0, 1, 1, 0], "classification", "it has only 2 different values"),
         ([0.0, 1.0, None, 0.0], "classification", "it has only 2 different values"),
         ([0, 1, 2] * 20, "classification", "its values are the whole numbers from 0 to 2"),
+        ([-1, 0, 1] * 20, "classification", "its values are the whole numbers from -1 to 1"),
         ([3, 7, 20] * 20, "regression", "its values are whole numbers, 3 different ones"),
         (list(range(100)), "regression", "its values are whole numbers, 100 different ones"),
     ],
@@ -66,3 +69,35 @@ def test_targets_become_plain_arrays():
     ):
         with pytest.raises(ValueError, match=words):
             as_numbers(np.array(wrong, dtype=object))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.Series([1, None, 3], dtype="Int64"),
+        pd.Series(["a", pd.NA, "b"], dtype=object),
+        pd.array([1, None, 3], dtype="Int64"),
+        pd.Series([1.5, None]),
+        pd.Series(pd.Categorical(["a", None, "b"])),
+    ],
+    ids=lambda values: str(values.dtype),
+)
+def test_a_missing_value_of_any_library_is_told(values):
+    for read in (as_classes, as_numbers):
+        with pytest.raises(TableError, match="1 missing, the first in row 1"):
+            read(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([datetime.date(2026, 1, 1)] * 3, "'y' must hold numbers, texts or booleans, got Date"),
+        ([[1], [2]], "must hold numbers, texts or booleans, got List"),
+        ([b"a", b"b"], "must hold numbers, texts or booleans, got Binary"),
+        ([None, None], "must hold values, got only missing ones"),
+    ],
+)
+def test_a_target_of_no_task_is_told(values, words):
+    target = nw.from_native(pa.table({"y": values}), eager_only=True)["y"]
+    with pytest.raises(TableError, match=words):
+        guess_task(target)

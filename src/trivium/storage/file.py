@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
+
+from trivium.files import write_whole
 
 FORMAT_VERSION = 1
 
@@ -25,27 +26,10 @@ def write(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], record: Map
     record  anything that JSON can hold
     Raises ModelFileError where the file cannot be written.
     """
-    path = Path(path)
     text = json.dumps({"format_version": FORMAT_VERSION, **record}, allow_nan=False)
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     content = save(arrays, metadata={"trivium": text, "digest": _digest(arrays, text)})
-    if not path.parent.is_dir():
-        raise ModelFileError(f"the folder of {str(path)!r} must exist, got none. Create {str(path.parent)!r} first.")
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise ModelFileError(
-            f"{str(path)!r} could not be written: {error.strerror or error}. Nothing was changed; free space or choose "
-            "another place."
-        ) from error
+    write_whole(path, lambda file: file.write(content), ModelFileError)
 
 
 def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Literal
 import narwhals as nw
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trivium.tables.read import TableError
 
@@ -64,12 +65,47 @@ def numbers(name: str, column: pa.Array) -> np.ndarray:
     return values
 
 
+def times(name: str, column: pa.Array) -> pa.Array:
+    """ISO dates and times given as texts, as times. Raises TableError for a text that is none, with its row."""
+    trimmed = pc.call_function("utf8_trim_whitespace", [texts(column)])
+    try:
+        return trimmed.cast(pa.timestamp("us"))
+    except pa.ArrowInvalid:
+        row = next(row for row, text in enumerate(trimmed) if not _is_time(text))
+        raise TableError(
+            f"column {name!r} must hold dates and times as at fit, got {column[row].as_py()!r} in row {row}. "
+            "Write them as 2026-01-31 or 2026-01-31 23:59:59."
+        ) from None
+
+
+def are_times(column: pa.Array) -> bool:
+    """Whether every text present is an ISO date or time."""
+    first = next((text for text in column if text.is_valid), None)
+    if first is None or not _is_time(pa.scalar(str(first.as_py()).strip())):
+        return False
+    try:
+        times("", column)
+    except TableError:
+        return False
+    return True
+
+
+def texts(column: pa.Array) -> pa.Array:
+    """The values as texts; booleans as Python writes them, bytes as UTF-8."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_boolean(column.type):
+        return pc.call_function("if_else", [column, "True", "False"])
+    return column.cast(pa.string())
+
+
 def levels(column: pa.Array) -> tuple[np.ndarray, list[str]]:
     """Codes (n,), -1 where missing, and the text of each code."""
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
-    names = column.dictionary.cast(pa.string()).to_pylist()
-    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    names = texts(column.dictionary).to_pylist()
+    codes = column.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+    codes = np.array(codes)  # Arrow's own may not be written to
     if None in names:
         codes[codes == names.index(None)] = -1
     return codes, ["" if name is None else name for name in names]
@@ -80,22 +116,31 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _parsed(name: str, column: pa.Array) -> pa.Array:
-    """Texts that are numbers, as numbers."""
-    texts = column.cast(pa.string())
+    """Texts that are numbers, as numbers; blanks around them do not count."""
+    trimmed = pc.call_function("utf8_trim_whitespace", [texts(column)])
     try:
-        return texts.cast(pa.float64())
+        return trimmed.cast(pa.float64())
     except pa.ArrowInvalid:
-        row = next(row for row, text in enumerate(texts.to_pylist()) if text is not None and not _is_number(text))
+        row = next(row for row, text in enumerate(trimmed) if not _is_number(text))
         raise TableError(
-            f"column {name!r} must hold numbers, got {texts[row].as_py()!r} in row {row}. Mend it, or leave it empty "
+            f"column {name!r} must hold numbers, got {column[row].as_py()!r} in row {row}. Mend it, or leave it empty "
             "where the number is missing."
         ) from None
 
 
-def _is_number(text: str) -> bool:
+def _is_number(text: pa.Scalar) -> bool:
+    """Whether Arrow reads it as a number: there is one parser, so that what it refuses can be found."""
     try:
-        float(text)
-    except ValueError:
+        text.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _is_time(text: pa.Scalar) -> bool:
+    try:
+        text.cast(pa.timestamp("us"))
+    except pa.ArrowInvalid:
         return False
     return True
 
@@ -118,10 +163,21 @@ def _from_values(name: str, values: np.ndarray) -> pa.Array:
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             return _mixed(name, values.tolist(), error)
     if values.dtype.kind in "US":
-        texts = values.astype(str)
-        column = pa.array(texts.tolist())
-        return _parsed(name, column) if all(map(_is_number, texts)) else column
-    return pa.array(values)
+        try:
+            values = np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values
+        except UnicodeDecodeError as error:
+            raise TableError(f"column {name!r} must hold UTF-8, got {error.object!r}. Decode it.") from error
+        column = pa.array(values.tolist())
+        try:
+            return _parsed(name, column)
+        except TableError:
+            return column
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise TableError(
+            f"column {name!r} must hold numbers, texts, booleans or times, got {values.dtype}. Convert it."
+        ) from error
 
 
 def _mixed(name: str, values: list, error: Exception) -> pa.Array:

@@ -7,7 +7,7 @@ import narwhals as nw
 import numpy as np
 import pyarrow as pa
 
-from trivium.tables.columns import arrow_columns, kind_of, levels, numbers
+from trivium.tables.columns import arrow_columns, kind_of, levels, numbers, times
 from trivium.tables.read import TableError, suggestion
 from trivium.tables.schema import BLOCK, Column, Schema
 
@@ -79,6 +79,8 @@ def _as_numbers(column: Column, given: pa.Array) -> np.ndarray:
     kind = kind_of(column.name, given)
     if kind == "empty":
         return np.full(len(given), np.nan)
+    if kind == "category" and column.kind == "time":
+        kind, given = "time", times(column.name, given)
     if (kind == "time") != (column.kind == "time"):
         raise TableError(
             f"column {column.name!r} must hold {column.kind}s as at fit, got {given.type}. "
@@ -100,8 +102,17 @@ def _one_hot(column: Column, given: pa.Array, out: np.ndarray) -> None:
     codes, names = levels(given)
     two = len(column.levels) == 2 and not column.other
     place_of = {name: place for place, name in enumerate(column.levels)}
+    if kind == "boolean" and not place_of.keys().isdisjoint(("true", "false")):
+        names = [name.lower() for name in names]
     otherwise = len(column.levels) if column.other else -1
     places = np.array([*(place_of.get(name, otherwise) for name in names), -1])[codes]
+    present = {names[code] for code in np.unique(codes) if code >= 0}
+    if present and not column.other and present.isdisjoint(place_of):
+        warnings.warn(
+            f"column {column.name!r} holds no value that the fit saw: {min(present)!r} and the like, where the fit saw "
+            f"{column.levels[0]!r}. It counts as missing in every row.",
+            stacklevel=2,
+        )
     rows = np.flatnonzero(places >= 0)
     if two:
         out[rows, 0] = np.where(places[rows] == 0, 1, -1)

@@ -2,8 +2,7 @@
 
 import gzip
 import os
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ import narwhals as nw
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+
+from trivium.files import write_whole
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".pq")
 
@@ -35,10 +36,13 @@ def read_table(path: str | os.PathLike) -> nw.DataFrame:
         raise TableError(f"the table must have a header and rows, got the empty file {str(path)!r}. Check the export.")
     try:
         table = pyarrow.parquet.read_table(path) if ending in (".parquet", ".pq") else _read_csv(path)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OSError, UnicodeDecodeError) as error:
+        names = table.column_names
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path, "its header") from error
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise TableError(f"{str(path)!r} could not be read as {ending}: {reason}. Check the file.") from error
-    check_unique(table.column_names)
+    check_unique(names)
     if table.num_rows == 0:
         raise TableError(f"the table must have rows, got only the header in {str(path)!r}. Check the export.")
     return nw.from_native(table, eager_only=True)
@@ -58,44 +62,18 @@ def write_table(frame: nw.DataFrame, path: str | os.PathLike) -> None:
         else:
             pyarrow.csv.write_csv(table, file)
 
-    _write_whole(path, write)
+    try:
+        write_whole(path, write, TableError)
+    except pa.ArrowException as error:
+        reason = str(error).splitlines()[0]
+        raise TableError(
+            f"{str(path)!r} could not be written as {ending}: {reason}. Expand or drop the column, or write Parquet."
+        ) from error
 
 
 def write_text(text: str, path: str | os.PathLike) -> None:
     """Write a text file in UTF-8: whole or not at all. Raises TableError where that fails."""
-    _write_whole(path, lambda file: file.write(text.encode()))
-
-
-def _write_whole(path: str | os.PathLike, write: Callable[[Any], Any]) -> None:
-    """Write beside the place and move there at the end, so that a file that was there survives a failure."""
-    path = Path(path)
-    check_writable(path)
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise TableError(
-            f"{str(path)!r} could not be written: {error.strerror or error}. Nothing was changed; free space or choose "
-            "another place."
-        ) from error
-
-
-def check_writable(path: str | os.PathLike) -> None:
-    """Raises TableError where a file of this name could not be made: before the work, not after it."""
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise TableError(f"the folder of {str(path)!r} must exist, got none. Create it: mkdir -p {str(path.parent)!r}.")
-    if path.is_dir():
-        raise TableError(f"{str(path)!r} must be a file's name, got a folder. Add a name to it.")
-    if not os.access(path.parent, os.W_OK):
-        raise TableError(f"the folder of {str(path)!r} must be writable, got one that is not. Choose another place.")
+    write_whole(path, lambda file: file.write(text.encode()), TableError)
 
 
 def as_frame(X: Any) -> nw.DataFrame | None:
@@ -137,11 +115,26 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 def _read_csv(path: Path) -> pa.Table:
     try:
-        return pyarrow.csv.read_csv(path, convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True))
+        table = pyarrow.csv.read_csv(
+            path,
+            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+            convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True),
+        )
     except pa.ArrowInvalid as error:
         if "no columns" in str(error).lower() or "empty csv" in str(error).lower():
             raise TableError(f"the table must have a header and rows, got none in {str(path)!r}.") from error
         raise
+    for field in table.schema:
+        if pa.types.is_binary(field.type):  # what Arrow makes of a text that is no UTF-8
+            raise _not_utf8(path, f"column {field.name!r}")
+    return table
+
+
+def _not_utf8(path: Path, where: str) -> TableError:
+    return TableError(
+        f"{str(path)!r} must be text in UTF-8, got other bytes in {where}. Convert it, for example from Latin-1: "
+        f"iconv -f latin1 -t utf8 {path.name} > utf8-{path.name}."
+    )
 
 
 def known_ending(path: str | os.PathLike) -> str:

@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 import pyarrow as pa
 
-from trivium.tables.columns import Kind, arrow_columns, kind_of, levels, numbers
+from trivium.tables.columns import Kind, are_times, arrow_columns, kind_of, levels, numbers, times
 from trivium.tables.read import TableError
 
 MOST_LEVELS = 64
@@ -113,6 +113,8 @@ def _learn_column(name: str, column: pa.Array) -> Column | Dropped:
     kind = kind_of(name, column)
     if kind == "empty":
         return Dropped(name, "every value is missing")
+    if kind == "category" and are_times(column):
+        kind, column = "time", times(name, column)
     if kind == "category":
         return _learn_category(name, column)
     values = numbers(name, column)
@@ -141,21 +143,26 @@ def _learn_numbers(name: str, kind: Kind, block: np.ndarray, first: int | None =
     count = present.sum(axis=0)
     counted = np.maximum(count, 1)
     largest = np.maximum(np.abs(block, where=present, out=np.zeros_like(block)).max(axis=0), 1e-300)
+    largest = np.ldexp(0.5, np.frexp(largest)[1])  # a power of two: dividing by it loses no digit
     scaled = np.where(present, block, 0.0) / largest  # so that no square overflows
-    mean = scaled.sum(axis=0) / counted
-    scaled -= mean
+    low = scaled.min(axis=0, where=present, initial=np.inf)
+    varies = scaled.max(axis=0, where=present, initial=-np.inf) > low
+    scaled -= np.where(count > 0, low, 0.0)  # so that a small spread far from zero keeps its digits
+    rise = np.where(present, scaled, 0.0).sum(axis=0) / counted
+    scaled -= rise
     scaled[~present] = 0.0
     spread = np.sqrt((scaled * scaled).sum(axis=0) / counted)
+    mean = np.where(count > 0, low, 0.0) + rise
     learned: list[Column | Dropped] = []
     for place in range(block.shape[1]):
         label = name if first is None else f"x{first + place}"
         missing = bool(count[place] < len(block))
         if count[place] == 0:
             learned.append(Dropped(label, "every value is missing"))
-        elif spread[place] <= 1e-12 and not missing:
+        elif not varies[place] and not missing:
             learned.append(Dropped(label, "every value is the same"))
         else:
-            scale = float(spread[place] * largest[place]) if spread[place] > 1e-12 else 1.0
+            scale = float(spread[place] * largest[place]) if varies[place] else 1.0
             learned.append(Column(label, kind, float(mean[place] * largest[place]), scale or 1.0, missing))
     return learned
 

@@ -28,8 +28,18 @@ def split_target(frame: nw.DataFrame, name: str) -> tuple[nw.DataFrame, nw.Serie
 
 
 def guess_task(target: nw.Series) -> tuple[Task, str]:
-    """Whether a target asks for classes or for a number, and the reason in words."""
+    """Whether a target asks for classes or for a number, and the reason in words.
+
+    Raises TableError for a target of neither kind, and for one without a value.
+    """
     present = target.drop_nulls()
+    if len(present) == 0:
+        raise TableError(f"the target {target.name!r} must hold values, got only missing ones. Choose another.")
+    if target.dtype.is_temporal() or target.dtype.is_nested() or target.dtype in (nw.Binary, nw.Object, nw.Unknown):
+        raise TableError(
+            f"the target {target.name!r} must hold numbers, texts or booleans, got {target.dtype}. Convert it: a date "
+            "to the days since another one, a list to one column per entry."
+        )
     different = present.n_unique()
     if target.dtype.is_float():
         values = present.to_numpy()
@@ -81,8 +91,10 @@ def as_numbers(y: Any) -> np.ndarray:
 
 
 def _names_classes(present: nw.Series) -> bool:
-    """Whether whole numbers run without a gap from 0 or 1 on, as numbers of classes do."""
+    """Whether whole numbers run without a gap from 0 or 1 on, as numbers of classes do, or are -1, 0 and 1."""
     values = np.unique(present.to_numpy())
+    if values.tolist() == [-1, 0, 1]:
+        return True
     return values[0] in (0, 1) and bool(np.all(np.diff(values) == 1))
 
 
@@ -108,12 +120,19 @@ def _column(y: Any) -> np.ndarray:
 def _refuse_missing(values: np.ndarray) -> None:
     if len(values) == 0:
         raise TableError("y must have rows, got 0 sample(s). Check the table.")
-    missing = np.array([value is None for value in values]) | (values != values)
+    missing = np.isnan(values) if values.dtype.kind == "f" else np.array([_is_missing(value) for value in values])
     if missing.any():
         raise TableError(
             f"y must be known in every row, got {int(missing.sum())} missing, the first in row "
             f"{int(np.flatnonzero(missing)[0])}. Drop these rows."
         )
+
+
+def _is_missing(value: Any) -> bool:
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas.NA, which will not say whether it equals itself
+        return True
 
 
 def _is_number(value: Any) -> bool:
