@@ -86,6 +86,7 @@ def test_rare_levels_share_a_column_and_unseen_ones_are_safe():
     assert X[-1, -1] == 1
     assert encode(schema, as_frame(pd.DataFrame({"c": ["new", None]}))).sum(axis=1).tolist() == [1, 0]
     schema, _ = arrays(FRAME)
+    assert np.isfinite(encode(schema, as_frame(FRAME[:1].assign(colour="purple")))).all()
     later = FRAME.assign(colour=["purple", *FRAME["colour"][1:]], size=None, side=None)
     assert np.isfinite(encode(schema, as_frame(later))).all()
 

@@ -107,7 +107,7 @@ def _one_hot(column: Column, given: pa.Array, out: np.ndarray) -> None:
     otherwise = len(column.levels) if column.other else -1
     places = np.array([*(place_of.get(name, otherwise) for name in names), -1])[codes]
     present = {names[code] for code in np.unique(codes) if code >= 0}
-    if present and not column.other and present.isdisjoint(place_of):
+    if len(given) > 1 and present and not column.other and present.isdisjoint(place_of):
         warnings.warn(
             f"column {column.name!r} holds no value that the fit saw: {min(present)!r} and the like, where the fit saw "
             f"{column.levels[0]!r}. It counts as missing in every row.",
