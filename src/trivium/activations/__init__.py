@@ -1,7 +1,12 @@
-"""Activations: pure functions of one array, applied to each element, exact to a few ulps in value and derivative."""
+"""Activations: pure functions of one array, exact to a few ulps in value and derivative."""
 
+from .exponentials import *
+from .plain import *
 from .rectifiers import *
+from .shrinkers import *
 from .sigmoids import *
+from .smooth import *
+from .waves import *
 
 
 def __dir__() -> list[str]:  # completion shows the members, not what their files import

@@ -1,11 +1,13 @@
-"""Bounded S-shapes: sigmoid, tanh and kin."""
+"""Sigmoids: S-shapes between two ends, and the logarithm of one."""
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from trivium.activations._rules import with_derivatives
+from trivium.numerics import magnitude, polynomial
 
-@jax.custom_jvp
+
+@with_derivatives(lambda z: sigmoid(z) * sigmoid(-z))
 def sigmoid(z: Array) -> Array:
     """Sigmoid: 1 / (1 + exp(-z)).
 
@@ -16,23 +18,101 @@ def sigmoid(z: Array) -> Array:
     return lax.logistic(z)
 
 
-sigmoid.defjvps(lambda tangent, s, z: tangent * s * sigmoid(-z))
+@with_derivatives(lambda z: jnp.where(jnp.abs(z) < 3, 1 / 6, 0).astype(z.dtype))
+def hard_sigmoid(z: Array) -> Array:
+    """Hard sigmoid: min(max(z + 3, 0), 6) / 6.
+
+    Range [0, 1]; derivative 1/6 between -3 and 3, 0 elsewhere and at both ends.
+    Trap: beyond 3 on either side there is no gradient at all.
+    Source: Courbariaux, Bengio & David 2015, "BinaryConnect: Training deep neural networks with binary weights", there
+    with the slope 1/2; this slope is Howard et al. 2019, "Searching for MobileNetV3".
+    """
+    return (jnp.clip(z, -3, 3) + 3) / 6
 
 
-@jax.custom_jvp
+@with_derivatives(lambda z: jnp.where(jnp.abs(z) < 1, 1 / 2, 0).astype(z.dtype))
+def sparse_sigmoid(z: Array) -> Array:
+    """Sparse sigmoid: min(max(z + 1, 0), 2) / 2.
+
+    Range [0, 1]; derivative 1/2 between -1 and 1, 0 elsewhere and at both ends.
+    Trap: beyond 1 on either side there is no gradient at all.
+    Source: Martins & Astudillo 2016, "From softmax to sparsemax", section 2.3, the case of two classes.
+    """
+    return (jnp.clip(z, -1, 1) + 1) / 2
+
+
+@with_derivatives(lambda z: sigmoid(-z))
+def log_sigmoid(z: Array) -> Array:
+    """Log-sigmoid: -log(1 + exp(-z)).
+
+    Range (-inf, 0); derivative sigmoid(-z).
+    Trap: meant for the end of a network; hidden units that are all negative shift the next layer.
+    Source: Cox 1958, "The regression analysis of binary sequences", as a log likelihood.
+    """
+    return jnp.minimum(z, 0) - jnp.log1p(jnp.exp(-jnp.abs(z)))
+
+
+def _tanh_slope(z: Array) -> Array:
+    """1 - t^2 near zero; beyond, where that loses its digits, (2u / (1 + u^2))^2 with u = exp(-|z|)."""
+    value, small = tanh(z), jnp.exp(-jnp.abs(z))
+    return jnp.where(jnp.abs(z) < 0.5, 1 - value * value, jnp.square(2 * small / (1 + small * small)))
+
+
+@with_derivatives(_tanh_slope)
 def tanh(z: Array) -> Array:
-    """Tanh: (exp(z) - exp(-z)) / (exp(z) + exp(-z)).
+    """Tanh: tanh(z).
 
-    Range (-1, 1); derivative (2u / (1 + u^2))^2, u = exp(-|z|), because 1 - tanh^2 loses all digits from z = 9 on.
+    Range (-1, 1); derivative 1 - tanh(z)^2, which loses all digits from z = 9 on and is computed otherwise.
     Trap: saturates from |z| = 3 on, where the derivative is below 0.01.
     Source: LeCun, Bottou, Orr & Müller 1998, "Efficient BackProp".
     """
-    return jnp.tanh(z)
+    size = jnp.abs(z)
+    square = jnp.square(jnp.minimum(size, 0.6))
+    near = z - z * square * polynomial(square, _SHRINK)
+    small = jnp.exp(-2 * size)
+    return jnp.where(size < 0.6, near, jnp.copysign((1 - small) / (1 + small), z))
 
 
-@tanh.defjvp
-def _(primals, tangents):
-    (z,) = primals
-    value, small = tanh(z), jnp.exp(-jnp.abs(z))
-    slope = jnp.where(jnp.abs(z) < 0.5, 1 - value * value, jnp.square(2 * small / (1 + small * small)))
-    return value, slope * tangents[0]
+_SHRINK = (
+    0.33333333333333326, -0.13333333333330197, 0.053968253964757622, -0.02186948838378093, 0.0088632321135414718,
+    -0.003592083166343444, 0.0014554648028006682, -0.00058805415484159741, 0.00023225104067877862,
+    -8.1547378064506253e-05, 1.8335962109644612e-05,
+)  # fmt: skip
+"""(z - tanh(z)) / z^3 in powers of z^2 up to 0.36, interpolated at Chebyshev's points to 2e-16."""
+
+
+@with_derivatives(lambda z: jnp.where(jnp.abs(z) < 1, 1, 0).astype(z.dtype))
+def hard_tanh(z: Array) -> Array:
+    """Hard tanh: min(max(z, -1), 1).
+
+    Range [-1, 1]; derivative 1 between -1 and 1, 0 elsewhere and at both ends.
+    Trap: beyond 1 on either side there is no gradient at all.
+    Source: Collobert 2004, "Large scale machine learning", chapter 6.
+    """
+    return jnp.clip(z, -1, 1)
+
+
+@with_derivatives(lambda z: 1 / (1 + z * z))
+def arctan(z: Array) -> Array:
+    """Arctan: atan(z).
+
+    Range (-1.5707964, 1.5707964); derivative 1 / (1 + z^2).
+    Trap: saturates, though far more slowly than tanh: the derivative is below 0.01 from |z| = 10 on.
+    Source: Kamruzzaman & Aziz 2002, "A note on activation function in multilayer feedforward learning".
+    """
+    return jnp.arctan(z)
+
+
+@with_derivatives(lambda z: jnp.square(1 / (1 + magnitude(z))))
+def softsign(z: Array) -> Array:
+    """Softsign: z / (1 + |z|).
+
+    Range (-1, 1); derivative 1 / (1 + |z|)^2.
+    Trap: its second derivative jumps at zero.
+    Source: Bergstra et al. 2009, "Quadratic polynomials learn better image features".
+    """
+    size = jnp.abs(z)
+    return jnp.where(jnp.isinf(z), jnp.sign(z), z / (1 + jnp.where(jnp.isinf(size), 0, size)))
+
+
+soft_sign, atan = softsign, arctan

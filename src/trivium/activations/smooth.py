@@ -1,0 +1,259 @@
+"""Smooth gates: z times a share of itself between 0 and 1, with a dip below zero."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from trivium.activations import _gated, _gauss
+from trivium.activations._rules import with_derivatives
+from trivium.numerics import add_constant, exp_of_pair, magnitude, near_root, polynomial, product, scaled_exp
+
+FAR = 200.0
+"""Beyond this |z|, exp(-|z|) has long been zero."""
+
+
+@with_derivatives(_gauss.gelu_slope)
+def gelu(z: Array) -> Array:
+    """GELU: z * Phi(z); Phi = the normal distribution function.
+
+    Range [-0.16997121, inf); derivative Phi(z) + z * phi(z), phi = the normal density.
+    Trap: the tanh form in common use differs from it by up to 5e-4: go on with the form that a model began with.
+    Source: Hendrycks & Gimpel 2016, "Gaussian error linear units (GELUs)".
+    """
+    return _gauss.gelu(z)
+
+
+def _cubic(z: Array) -> tuple[Array, Array]:
+    """2 sqrt(2 / pi) * (z + 0.044715 z^3) as a pair, for |z| up to 12."""
+    square, rest = product(z, z)
+    value, lost = product(square, _CUBE)
+    factor, lost = add_constant(value, lost + _CUBE * rest, _LINE)
+    value, rest = product(z, factor)
+    return value, rest + z * lost
+
+
+_LINE, _CUBE = 1.5957691216057308, 0.0713548162726002488
+
+
+def _gelu_tanh_slope(z: Array) -> Array:
+    near = jnp.clip(z, -12, 12)
+    y, rest = _cubic(near)
+    slope = _gated.slope(y, rest, near * (_LINE + 3 * _CUBE * near * near))
+    if z.dtype == np.float64:
+        return slope
+    around = exp_of_pair(jnp.minimum(y, 0), rest) * near_root(near, -0.75246142207101625849, _GELU_TANH)
+    return jnp.where((z > -1.9) & (z < -0.2), around, slope)
+
+
+_GELU_TANH = (
+    1.47419905, -1.20383691, 0.0773877299, 0.116264562, 0.0268285863, -0.0214130966, -0.00611982382, 0.00274695781,
+    0.00101935726, -0.000248117549, -0.000118436715,
+)  # fmt: skip
+"""The slope / (exp(y) * (z - root)) in powers of z - root, z from -1.9 to -0.2, to 2e-9."""
+
+
+@with_derivatives(_gelu_tanh_slope)
+def gelu_tanh(z: Array) -> Array:
+    """GELU, tanh form: z / 2 * (1 + tanh(sqrt(2 / pi) * (z + 0.044715 * z^3))).
+
+    Range [-0.17004076, inf); derivative s * (1 + z * y' * (1 - s)), s = sigmoid(y), y = twice the argument of tanh.
+    Trap: differs from GELU proper by up to 5e-4: go on with the form that a model began with.
+    Source: Hendrycks & Gimpel 2016, "Gaussian error linear units (GELUs)", section 2.
+    """
+    return _gated.gate(z, *_cubic(jnp.clip(z, -12, 12)))
+
+
+def _quick_gelu_slope(z: Array) -> Array:
+    y, rest = product(jnp.clip(z, -FAR, FAR), 1.702)
+    return _gated.slope(y, rest, y, _gated.sum_near_root(y, rest))
+
+
+@with_derivatives(_quick_gelu_slope)
+def quick_gelu(z: Array) -> Array:
+    """Quick GELU: z / (1 + exp(-1.702 * z)).
+
+    Range [-0.16361019, inf); derivative s * (1 + 1.702 * z * (1 - s)), s = sigmoid(1.702 * z).
+    Trap: differs from GELU proper by up to 0.02: go on with the form that a model began with.
+    Source: Hendrycks & Gimpel 2016, "Gaussian error linear units (GELUs)", section 2.
+    """
+    return _gated.gate(z, *product(jnp.clip(z, -FAR, FAR), 1.702))
+
+
+def _silu_slope(z: Array) -> Array:
+    near, rest = jnp.clip(z, -FAR, FAR), jnp.zeros_like(z)
+    return _gated.slope(near, rest, near, _gated.sum_near_root(near, rest))
+
+
+@with_derivatives(_silu_slope)
+def silu(z: Array) -> Array:
+    """SiLU: z / (1 + exp(-z)).
+
+    Range [-0.27846455, inf); derivative s * (1 + z * (1 - s)), s = sigmoid(z).
+    Trap: not monotonic: it falls below z = -1.28, where a unit's gradient points the other way.
+    Source: Elfwing, Uchibe & Doya 2018, "Sigmoid-weighted linear units for neural network function approximation in
+    reinforcement learning".
+    """
+    return _gated.gate(z, jnp.clip(z, -FAR, FAR), jnp.zeros_like(z))
+
+
+@with_derivatives(lambda z: jnp.where(z < -3, 0, jnp.where(z > 3, 1, (2 * jnp.clip(z, -3, 3) + 3) / 6)).astype(z.dtype))
+def hard_swish(z: Array) -> Array:
+    """Hard swish: z * min(max(z + 3, 0), 6) / 6.
+
+    Range [-0.375, inf); derivative (2z + 3) / 6 between -3 and 3, 0 below, 1 above.
+    Trap: dead below -3, and the derivative jumps at both joints.
+    Source: Howard et al. 2019, "Searching for MobileNetV3", section 5.2.
+    """
+    return jnp.where(z <= -3, 0, z * ((jnp.clip(z, -3, 3) + 3) / 6))
+
+
+def _mish_slope(z: Array) -> Array:
+    a = jnp.minimum(magnitude(z), FAR)
+    power, scale = scaled_exp(-a, jnp.zeros_like(a))
+    u = power * scale
+    above = 1 + 2 * u + 2 * u * u
+    below = u * u + 2 * u + 2
+    slope = jnp.where(
+        z < 0,
+        power * ((2 - 2 * a) + (u + 2 * a * u * u / below)) / below * scale,
+        ((1 + 2 * u) * above + 4 * a * u * u * (1 + u)) / (above * above),
+    )
+    if z.dtype == np.float64:
+        return slope
+    around = power * near_root(-a, -1.1924312145154952121, _MISH)
+    return jnp.where((z > -2.4) & (z < -0.4), around, slope)
+
+
+_MISH = (
+    0.879615408, -0.205008996, -0.0967091581, -0.0141862382, 0.00792952067, 0.00542227256, 0.00107913227,
+    -0.000361631197, -0.00028717477, -5.97656555e-05,
+)  # fmt: skip
+"""The slope / (exp(z) * (z - root)) in powers of z - root, z from -2.4 to -0.4, to 3e-8."""
+
+
+@with_derivatives(_mish_slope)
+def mish(z: Array) -> Array:
+    """Mish: z * tanh(log(1 + exp(z))).
+
+    Range [-0.30884132, inf); derivative t + z * (1 - t^2) * sigmoid(z), t = tanh(log(1 + exp(z))).
+    Trap: costs more than silu, from which it differs little.
+    Source: Misra 2020, "Mish: A self regularized non-monotonic activation function".
+    """
+    a = jnp.minimum(magnitude(z), FAR)
+    power, scale = scaled_exp(-a, jnp.zeros_like(a))
+    u = power * scale
+    below = -a * power * (u + 2) / (u * u + 2 * u + 2) * scale
+    return jnp.where(z < 0, below, z * ((1 + 2 * u) / (1 + 2 * u + 2 * u * u)))
+
+
+def _telu_parts(z: Array) -> tuple[Array, Array, Array, Array]:
+    """exp(z) below zero in two factors, tanh(exp(z)) / exp(z) there, and exp(-2 exp(z)) above."""
+    power, scale = scaled_exp(jnp.clip(z, -FAR, 0), jnp.zeros_like(z))
+    u = power * scale
+    ratio = jnp.where(u > 0.01, jnp.tanh(u) / jnp.maximum(u, 0.01), 1 - u * u / 3 + 2 * u**4 / 15 - 17 * u**6 / 315)
+    if z.dtype != np.float64:
+        ratio = polynomial(u * u, _TANH)
+    return power, scale, ratio, jnp.exp(-2 * jnp.exp(jnp.clip(z, 0, 6)))
+
+
+_TANH = (
+    1.0, -0.333333273, 0.133331712, -0.0539511964, 0.0217782312, -0.00858258951, 0.00306490144, -0.000833216239,
+    0.000119587806,
+)  # fmt: skip
+"""tanh(u) / u in powers of u^2 up to 1, interpolated at Chebyshev's points to 4e-10."""
+
+
+def _telu_slope(z: Array) -> Array:
+    power, scale, ratio, small = _telu_parts(z)
+    near = jnp.clip(z, -FAR, 0)
+    total = ratio + near * (1 - jnp.square(ratio * power * scale))
+    if z.dtype != np.float64:
+        total = jnp.where(jnp.abs(z + 1.079) < 0.35, near_root(near, -1.0788600584646240567, _TELU), total)
+    rise = jnp.clip(z, 0, 6) * jnp.exp(jnp.clip(z, 0, 6)) * 4 * small / jnp.square(1 + small)
+    return jnp.where(z < 0, power * total * scale, (1 - small) / (1 + small) + rise)
+
+
+_TELU = (
+    1.03682764, -0.080229687, -0.120931873, -0.07904402, -0.0245788881, 0.00400336586, 0.00920275196, 0.00514540117,
+    0.00111133588,
+)  # fmt: skip
+"""(tanh(u) / u + z / cosh(u)^2) / (z - root), u = exp(z), in powers of z - root within 0.35, to 3e-10."""
+
+
+@with_derivatives(_telu_slope)
+def telu(z: Array) -> Array:
+    """TeLU: z * tanh(exp(z)).
+
+    Range [-0.35328578, inf); derivative tanh(u) + z * u * (1 - tanh(u)^2), u = exp(z).
+    Trap: not monotonic: it falls below z = -1.08.
+    Source: Fernandez & Mali 2024, "TeLU activation function for fast and stable deep learning".
+    """
+    power, scale, ratio, small = _telu_parts(z)
+    return jnp.where(z < 0, jnp.clip(z, -FAR, 0) * power * ratio * scale, z * ((1 - small) / (1 + small)))
+
+
+def _serf_parts(z: Array) -> tuple[Array, Array, Array, Array]:
+    """exp(z) below zero in two factors, erf(log(1 + u)) / u there, and log(1 + exp(z)) above."""
+    power, scale = scaled_exp(jnp.clip(z, -FAR, 0), jnp.zeros_like(z))
+    u = power * scale
+    ratio = lax.erf(jnp.log1p(u)) / jnp.maximum(u, 1e-300) if z.dtype == np.float64 else polynomial(u, _ERF)
+    above = jnp.clip(z, 0, 10)
+    return power, scale, ratio, above + jnp.log1p(jnp.exp(-above))
+
+
+_ERF = (
+    1.12837917, -0.56418949, -3.52962981e-06, 0.282151234, -0.3202024, 0.237766502, -0.132380868, 0.0541362385,
+    -0.0145033856, 0.00188782297,
+)  # fmt: skip
+"""erf(log(1 + u)) / u in powers of u up to 1, interpolated at Chebyshev's points to 8e-10."""
+
+
+def _serf_slope(z: Array) -> Array:
+    power, scale, ratio, soft = _serf_parts(z)
+    near, u = jnp.clip(z, -FAR, 0), power * scale
+    if z.dtype == np.float64:
+        below = power * (ratio + near * _TWO_OVER_ROOT_PI * jnp.exp(-jnp.square(jnp.log1p(u))) / (1 + u)) * scale
+    else:
+        far = u * polynomial(u, _ERF_LESS_DENSITY) + (1 + near) * polynomial(u, _DENSITY)
+        around = near_root(near, -1.1930599689281879662, _SERF)
+        below = power * jnp.where(z > -2.4, around, far) * scale
+    above = jnp.clip(z, 0, 10)
+    rise = above * _TWO_OVER_ROOT_PI * jnp.exp(-soft * soft) / (1 + jnp.exp(-above))
+    return jnp.where(z < 0, below, lax.erf(soft) + rise)
+
+
+_TWO_OVER_ROOT_PI = 1.1283791670955126
+
+_DENSITY = (
+    1.12837916, -1.12837845, -2.97670324e-05, 1.12887783, -1.60298758, 1.43479003, -0.947239822, 0.46489361,
+    -0.160071785, 0.0339875062, -0.00326771671,
+)  # fmt: skip
+"""2 / sqrt(pi) * exp(-log(1 + u)^2) / (1 + u) in powers of u up to 1, to 3e-9."""
+
+_ERF_LESS_DENSITY = (
+    0.564189564, 3.85233452e-06, -0.846416679, 1.28065412, -1.18872395, 0.795364899, -0.382605239, 0.121118012,
+    -0.0203854156, 0.000889090002,
+)  # fmt: skip
+"""(erf(log(1 + u)) / u - that density) / u in the same powers, to 4e-8."""
+
+_SERF = (
+    0.994108327, -0.230447027, -0.109841178, -0.0175562608, 0.0077598006, 0.00572218787, 0.00132544426, -0.000245453434,
+    -0.000293163128, -7.61173991e-05, 1.60459626e-05, 1.02196511e-05,
+)  # fmt: skip
+"""The slope / (exp(z) * (z - root)) in powers of z - root, z from -2.4 to 0, to 9e-9."""
+
+
+@with_derivatives(_serf_slope)
+def serf(z: Array) -> Array:
+    """Serf: z * erf(log(1 + exp(z))).
+
+    Range [-0.34843746, inf); derivative erf(p) + z * 2 / sqrt(pi) * exp(-p^2) * sigmoid(z), p = log(1 + exp(z)).
+    Trap: not monotonic: it falls below z = -1.19.
+    Source: Nag, Bhattacharyya, Mukherjee & Kundu 2021, "SERF: Towards better training of deep neural networks using
+    log-softplus error activation function".
+    """
+    power, scale, ratio, soft = _serf_parts(z)
+    return jnp.where(z < 0, jnp.clip(z, -FAR, 0) * power * ratio * scale, z * lax.erf(soft))
+
+
+hard_silu = hard_swish
