@@ -4,6 +4,7 @@ import difflib
 import inspect
 import typing
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -11,13 +12,36 @@ from typing import Any
 import annotated_types as at
 
 
+@dataclass(frozen=True)
+class Learned:
+    """Marks a parameter of an activation that the network trains: `Annotated[float | Array, Learned()]`."""
+
+
+@cache
+def learned_parameters(function: Callable) -> dict[str, float]:
+    """The parameters marked as learned, with the value at which each unit starts."""
+    called = function if inspect.isfunction(inspect.unwrap(function)) else type(function).__call__
+    hints = typing.get_type_hints(inspect.unwrap(called), include_extras=True)
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(called).parameters.items()
+        if any(isinstance(mark, Learned) for mark in getattr(hints.get(name), "__metadata__", ()))
+    }
+
+
 @cache
 def members(catalog: ModuleType) -> dict[str, Callable]:
     """Every public function that the catalog (a module, or a package of them) defines, by name.
 
-    A second name for the same function (`swish = silu`) is an alias and no member.
+    A second name for the same function (`linear = identity`) is an alias and no member; nor is a wrapper.
     """
-    return {name: value for name, value in _names(catalog).items() if value.__name__ == name}
+    return {name: value for name, value in _names(catalog).items() if value.__name__ == name and not _wraps(value)}
+
+
+@cache
+def wrappers(catalog: ModuleType) -> dict[str, Callable]:
+    """The public functions that make a new member of another one, such as `learned_mix(selu)`, by name."""
+    return {name: value for name, value in _names(catalog).items() if value.__name__ == name and _wraps(value)}
 
 
 def aliases(catalog: ModuleType, function: Callable) -> list[str]:
@@ -39,6 +63,11 @@ def get(catalog: ModuleType, choice: str | Callable, parameter: str) -> Callable
             f"{parameter} must be a name or a function, got {choice!r}. Choose from {', '.join(members(catalog))}."
         )
     known = {_key(name): name for name in _names(catalog)}
+    outer, opened, inner = choice.rstrip().removesuffix(")").partition("(")
+    if opened and _key(outer) in map(_key, wrappers(catalog)):
+        return _names(catalog)[known[_key(outer)]](get(catalog, inner, parameter))
+    if _key(choice) in map(_key, wrappers(catalog)):
+        raise ValueError(f"{parameter} must say what {choice!r} wraps, got the name alone. Try '{choice}(...)'.")
     if _key(choice) in known:
         return _names(catalog)[known[_key(choice)]]
     near = [repr(known[key]) for key in difflib.get_close_matches(_key(choice), known)]
@@ -98,6 +127,11 @@ def _stands_in(catalog: ModuleType, module: str) -> bool:
     """Whether a module is the catalog or one of its public files."""
     inside = module.removeprefix(catalog.__name__)
     return module.startswith(catalog.__name__) and "._" not in inside
+
+
+def _wraps(function: Callable) -> bool:
+    """Whether the first parameter of a function is a member of a catalog itself."""
+    return next(iter(inspect.signature(function).parameters), None) in ("activation", "transformation")
 
 
 def _key(name: str) -> str:

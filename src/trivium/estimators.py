@@ -115,7 +115,7 @@ class _NeuralEstimator(BaseEstimator):
         init_key, order_key = _keys(random)
         first, aside = split(X, targets, classes, self.validation_fraction, random)
         program = self._program(chosen, len(first.X))
-        parameters = network.init(init_key, self._widths(X, chosen), chosen.initializer)
+        parameters = self._new_parameters(init_key, X, chosen)
         self.history_ = self._new_history(program, first.targets)
         with progress_line(self.verbose, self.epochs, self.history_.metric) as on_progress:
             state = train(
@@ -141,7 +141,7 @@ class _NeuralEstimator(BaseEstimator):
         if getattr(self, "_state_", None) is None:
             init_key, order_key = _keys(check_random_state(self.random_state))
             if not hasattr(self, "parameters_"):
-                self.parameters_ = network.init(init_key, self._widths(X, chosen), chosen.initializer)
+                self.parameters_ = self._new_parameters(init_key, X, chosen)
                 self.history_ = self._new_history(program, targets)
             standing = start(program, chosen.numbers, self.parameters_, order_key)
         else:
@@ -163,8 +163,9 @@ class _NeuralEstimator(BaseEstimator):
             batch_size=batch_size,
         )
 
-    def _widths(self, X: np.ndarray, chosen: Choices) -> tuple[int, ...]:
-        return (X.shape[1], *chosen.hidden_widths, self._head().width)
+    def _new_parameters(self, key: jax.Array, X: np.ndarray, chosen: Choices) -> network.Parameters:
+        widths = (X.shape[1], *chosen.hidden_widths, self._head().width)
+        return network.init(key, widths, chosen.initializer, chosen.activation)
 
     def _new_history(self, program: Program, targets: np.ndarray) -> History:
         metric = "accuracy" if hasattr(self, "classes_") else "R2"

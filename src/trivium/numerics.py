@@ -28,7 +28,7 @@ def _product(a: Array, b: Array, b_lost: Array) -> tuple[Array, Array]:
     a_rest, b_rest = a - a_head, b - b_head
     value = _head(a * b, 2)
     rest = ((a_head * b_head - value) + (a_head * b_rest + a_rest * b_head)) + (a_rest * b_rest + a * b_lost)
-    return value, rest
+    return _settled(value, rest)
 
 
 @_product.defjvp
@@ -40,9 +40,21 @@ def _(primals: tuple, tangents: tuple) -> tuple:
 
 
 def exp_of_pair(value: Array, rest: Array) -> Array:
-    """exp(value + rest): the exponential multiplies the rounding of its argument by the argument's size."""
-    power = jnp.exp(value)
-    return power + power * rest
+    """exp(value + rest) for value <= 0: the exponential multiplies the rounding of its argument by the argument's size.
+
+    In float32 by a rule of its own, rounded once at the end: within 1 ulp, and zero below the normal numbers.
+    """
+    if value.dtype != np.float32:
+        power = jnp.exp(value)
+        return power + power * rest
+    twos = jnp.maximum(jnp.round(value * np.float32(1.4426950408889634)), -127)
+    r = ((value - twos * np.float32(0.693359375)) + twos * np.float32(2.12194440e-4)) + rest  # log(2) in two parts
+    scale = lax.bitcast_convert_type((twos.astype(jnp.int32) + 127) << 23, jnp.float32)
+    return (1 + (r + r * r * polynomial(r, _EXP))) * lax.stop_gradient(scale)
+
+
+_EXP = (0.5, 0.166666667, 0.0416664628, 0.00833331069, 0.0013933881, 0.000198912473)
+"""(exp(r) - 1 - r) / r^2 in powers of r up to log(2) / 2, interpolated at Chebyshev's points."""
 
 
 def scaled_exp(value: Array, rest: Array) -> tuple[Array, Array]:
@@ -60,7 +72,7 @@ def quotient(a: Array, b: Array) -> tuple[Array, Array]:
     """a / b as a pair."""
     value = _head(a / b, 2)
     back, rest = _product(value, b, jnp.zeros_like(b))
-    return value, ((a - back) - rest) / b
+    return _settled(value, ((a - back) - rest) / b)
 
 
 @quotient.defjvp
@@ -102,11 +114,17 @@ def near_root(z: Array, root: float, coefficients: Sequence[float], rest: Array 
     above = [*coefficients[1:], 0.0]
     shifted = [low - lost * high for low, high in zip(coefficients, above, strict=True)]
     difference = z - nearest
-    return difference * polynomial(difference, shifted) + (rest - lost) * coefficients[0]
+    return (difference + rest) * polynomial(difference, shifted) - lost * coefficients[0]
 
 
 _HALF = {"float32": 12, "float64": 27}
 """Bits to cut off so that a product of two heads is exact."""
+
+
+def _settled(value: Array, rest: Array) -> tuple[Array, Array]:
+    """The same pair with the rest below half a digit of the value."""
+    total = value + rest
+    return total, rest - (total - value)
 
 
 def _head(z: Array, bits: int) -> Array:

@@ -255,8 +255,8 @@ def reduce_on_plateau(
     def init(params):
         return PlateauState(_number(1.0), _number(jnp.inf), jnp.int32(0), jnp.int32(0))
 
-    def update(updates, state, params=None, *, value, **extra_args):
-        loss = _number(value)
+    def update(updates, state, params=None, **extra_args):
+        loss = _number(extra_args["value"])
         threshold = jnp.where(jnp.isinf(state.best), state.best, state.best - least_progress * jnp.abs(state.best))
         better = loss < threshold
         since = jnp.where(better | (state.rest > 0), 0, state.since + 1)

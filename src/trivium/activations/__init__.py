@@ -1,10 +1,13 @@
 """Activations: pure functions of one array, exact to a few ulps in value and derivative."""
 
 from .exponentials import *
+from .gates import *
+from .learned import *
 from .plain import *
 from .rectifiers import *
 from .shrinkers import *
 from .sigmoids import *
+from .simplex import *
 from .smooth import *
 from .waves import *
 

@@ -1,7 +1,7 @@
 """GELU by the scaled tail of the normal distribution, which is smooth where the tail itself underflows.
 
-With x = |z|: Q(x) = 1 - Phi(x) = exp(-x^2 / 2) * R(x), and the slope below zero is exp(-x^2 / 2) * D(x),
-D = R(x) - x / sqrt(2 pi), whose root is taken out as a factor.
+With x = |z| and E = exp(-x^2 / 2): 1 - Phi(x) = E * S(x) / x, so that GELU is -E * S(x) below zero; its slope there is
+E * (S(x) / x - x / sqrt(2 pi)), whose root is taken out as a factor. All polynomials interpolate at Chebyshev's points.
 """
 
 import math
@@ -10,54 +10,65 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from trivium.numerics import magnitude, polynomial, product, scaled_exp
+from trivium.numerics import magnitude, near_root, polynomial, product, scaled_exp
+
+CENTRE, JOINT, END = 1.6, 2.8, 14.5
 
 
 def gelu(z: Array) -> Array:
     if z.dtype == np.float64:
         return jnp.where(z < -40, 0, z * _tail(-z))
-    x, power, scale, t = _parts(z)
-    tail = polynomial(t, _TAIL) * power
-    middle = jnp.square(jnp.clip(z, -0.7, 0.7))
-    far = jnp.where(z < 0, -4 * x / (4 + x) * tail * scale, z * (1 - t * tail * scale))
-    return jnp.where(jnp.abs(z) < 0.7, z * (0.5 + z * polynomial(middle, _MIDDLE)), far)
+    x, power, scale = _parts(z)
+    low = power * jnp.where(x < JOINT, polynomial(jnp.minimum(x, JOINT) - CENTRE, _MIDDLE), polynomial(_w(x), _FAR))
+    near = jnp.clip(z, -0.7, 0.7)
+    around = z * (0.5 + near * polynomial(near * near, _AROUND))
+    return jnp.where(jnp.abs(z) < 0.7, around, jnp.where(z < 0, -low * scale, z - low * scale))
 
 
 def gelu_slope(z: Array) -> Array:
     if z.dtype == np.float64:
         return _tail(-z) + jnp.clip(z, -40, 40) * jnp.exp(-jnp.square(z) / 2) / math.sqrt(2 * math.pi)
-    x, power, scale, t = _parts(z)
-    nearest = np.asarray(_ROOT, z.dtype)
-    below = power * ((x - nearest) * polynomial(t, _SLOPE) - (_ROOT - float(nearest)) * _SLOPE_AT_ROOT) * scale
+    x, power, scale = _parts(z)
+    near = near_root(jnp.minimum(x, JOINT), 0.75179152469356445746, _SLOPE_MIDDLE)
+    below = power * jnp.where(x < JOINT, near, -x * polynomial(_w(x), _SLOPE_FAR)) * scale
     return jnp.where(z < 0, below, 1 - below)
 
 
-def _parts(z: Array) -> tuple[Array, Array, Array, Array]:
-    """x, exp(-x^2 / 2) in two factors, and 4 / (4 + x)."""
-    x = jnp.minimum(magnitude(z), 14.5)
+def _parts(z: Array) -> tuple[Array, Array, Array]:
+    """x and exp(-x^2 / 2) in two factors."""
+    x = jnp.minimum(magnitude(z), END)
     square, rest = product(x, x)
     power, scale = scaled_exp(-square / 2, -rest / 2)
-    return x, power, scale, 4 / (4 + x)
+    return x, power, scale
+
+
+def _w(x: Array) -> Array:
+    return 1 / jnp.square(jnp.maximum(x, JOINT))
 
 
 def _tail(x: Array) -> Array:
     return lax.erfc(x / math.sqrt(2)) / 2
 
 
-_TAIL = (
-    0.0997497554, 0.0994535661, 0.0958633854, 0.0702728822, 0.0919320949, 0.00240035857, 0.0413678096, 0.0415892863,
-    -0.05837098, 0.0157418441,
-)  # fmt: skip
-"""R / t in powers of t = 4 / (4 + x), x from 0 to 14.5, interpolated at Chebyshev's points to 1.3e-8."""
-
-_MIDDLE = (0.39894228, -0.0664903272, 0.00997270827, -0.00118253589, 0.000104277978)
+_AROUND = (0.39894228, -0.0664903272, 0.00997270827, -0.00118253589, 0.000104277978)
 """(Phi(z) - 1/2) / z in powers of z^2 up to 0.5, to 1.4e-9."""
 
-_SLOPE = (
-    -0.398941002, -0.0750141122, -0.063751095, -0.0538091448, -0.0269119442, -0.053389157, 0.0397715506, -0.0659645616,
-    0.0413372293, -0.00840575875,
+_MIDDLE = (
+    0.315349294, 0.0633445378, -0.0329172838, 0.0141162383, -0.00532653169, 0.00182545739, -0.000576849372,
+    0.000170112945, -5.01171973e-05, 1.49533298e-05, -2.8274218e-06,
 )  # fmt: skip
-"""D / (x - root) in the same powers, to 7e-10."""
+"""S in powers of x - 1.6, x from 0.65 to 2.8, to 9e-9."""
 
-_ROOT, _SLOPE_AT_ROOT = 0.75179152469356445746, -0.57240617480299756
-"""Where D is zero, and D / (x - root) there."""
+_FAR = (
+    0.39894224, -0.398927126, 1.19474888, -5.84089207, 36.058409, -220.444702, 1064.977, -3291.1355, 4674.2409,
+)  # fmt: skip
+"""S in powers of 1 / x^2, x from 2.8 to 14.6, to 6e-9."""
+
+_SLOPE_MIDDLE = (
+    -0.572406173, 0.0847563622, -0.0365816423, 0.0143137909, -0.00516383402, 0.00173775455, -0.000551304772,
+    0.000167255616, -4.83383801e-05, 1.21736941e-05, -2.16919467e-06, 1.87831693e-07,
+)  # fmt: skip
+"""(S / x - x / sqrt(2 pi)) / (x - root) in powers of x - root, x from 0 to 2.8, to 2e-9."""
+
+_SLOPE_FAR = (0.398942266, -0.398937575, 0.398398795, -1.16631645, 4.99953846, -21.368939, 65.4929012, -96.6986729)
+"""1 / sqrt(2 pi) - S / x^2 in powers of 1 / x^2, x from 2.8 to 14.6, to 3e-9."""

@@ -93,7 +93,7 @@ def _softplus_by_beta(z: Array, beta: Array) -> Array:
     return -(jnp.abs(near) * small / (1 + small) + jnp.log1p(small)) / (beta * beta)
 
 
-def _clipped(z: Array, beta: Array) -> Array:
+def _clipped(z: Array, beta: Array | float) -> Array:
     """z where the product with beta matters; far out, both ends are reached."""
     return jnp.clip(z, -200 / beta, 200 / beta)
 
@@ -112,7 +112,7 @@ def softplus(z: Array, *, beta: Positive = 1.0) -> Array:
     return jnp.maximum(z, 0) + jnp.log1p(small) / beta
 
 
-def _root(z: Array, b: Array) -> tuple[Array, Array]:
+def _root(z: Array, b: Array | float) -> tuple[Array, Array]:
     """|z| and sqrt(z^2 + b), without overflow."""
     size = magnitude(z)
     near = jnp.minimum(size, 1e15)
@@ -121,8 +121,10 @@ def _root(z: Array, b: Array) -> tuple[Array, Array]:
 
 def _squareplus_slope(z: Array, b: Array) -> Array:
     size, root = _root(z, b)
-    base = jnp.sqrt(b)
-    below = base / (root + size) * (base / root / 2)  # neither factor underflows
+    base, share = jnp.sqrt(b), b / jnp.square(jnp.clip(size, root / 2, 1e15))
+    far = base / (root + size) * (base / root / 2)  # neither factor underflows
+    below = jnp.where(size < 1e15, share / 2 / (1 + share + jnp.sqrt(1 + share)), far)
+    below = jnp.where(size < root / 2, 0.5 - size / root / 2, below)
     return jnp.where(z < 0, below, 1 - below)
 
 

@@ -8,10 +8,18 @@ from jax import Array
 
 from trivium.activations._rules import with_derivatives
 from trivium.activations.sigmoids import tanh
-from trivium.numerics import polynomial
+from trivium.numerics import exp_of_pair, magnitude, polynomial
 
 
-@with_derivatives(lambda z: jnp.square(tanh(z)))
+def _tanhshrink_slope(z: Array) -> Array:
+    """tanh(z)^2, far from zero as (1 - w)^2 / (1 + w)^2 with w = exp(-2 |z|), each square rounded once."""
+    size = jnp.minimum(magnitude(z), 100)
+    small = exp_of_pair(-2 * size, jnp.zeros_like(z))
+    far = (1 - small * (2 - small)) / (1 + small * (2 + small))
+    return jnp.where(size < 0.6, jnp.square(tanh(z)), far)
+
+
+@with_derivatives(_tanhshrink_slope)
 def tanhshrink(z: Array) -> Array:
     """Tanhshrink: z - tanh(z).
 

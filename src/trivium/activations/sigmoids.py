@@ -4,10 +4,14 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from trivium.activations._rules import with_derivatives
-from trivium.numerics import magnitude, polynomial
+from trivium.numerics import exp_of_pair, magnitude, polynomial, scaled_exp
 
 
-@with_derivatives(lambda z: sigmoid(z) * sigmoid(-z))
+def _sigmoid_slope(z: Array) -> Array:
+    return sigmoid(z) * sigmoid(-z)
+
+
+@with_derivatives(_sigmoid_slope)
 def sigmoid(z: Array) -> Array:
     """Sigmoid: 1 / (1 + exp(-z)).
 
@@ -53,9 +57,11 @@ def log_sigmoid(z: Array) -> Array:
 
 
 def _tanh_slope(z: Array) -> Array:
-    """1 - t^2 near zero; beyond, where that loses its digits, (2u / (1 + u^2))^2 with u = exp(-|z|)."""
-    value, small = tanh(z), jnp.exp(-jnp.abs(z))
-    return jnp.where(jnp.abs(z) < 0.5, 1 - value * value, jnp.square(2 * small / (1 + small * small)))
+    """1 - t^2 near zero; beyond, where that loses its digits, 4w / (1 + w)^2 with w = exp(-2 |z|)."""
+    value, size = tanh(z), jnp.minimum(magnitude(z), 100)
+    power, scale = scaled_exp(-2 * size, jnp.zeros_like(z))
+    small = power * scale
+    return jnp.where(size < 0.5, 1 - value * value, 4 * power / (1 + small * (2 + small)) * scale)
 
 
 @with_derivatives(_tanh_slope)
@@ -66,10 +72,11 @@ def tanh(z: Array) -> Array:
     Trap: saturates from |z| = 3 on, where the derivative is below 0.01.
     Source: LeCun, Bottou, Orr & Müller 1998, "Efficient BackProp".
     """
-    size = jnp.abs(z)
+    size = jnp.minimum(magnitude(z), 100)
     square = jnp.square(jnp.minimum(size, 0.6))
-    near = z - z * square * polynomial(square, _SHRINK)
-    small = jnp.exp(-2 * size)
+    near = jnp.clip(z, -1, 1)
+    near = near - near * square * polynomial(square, _SHRINK)
+    small = exp_of_pair(-2 * size, jnp.zeros_like(z))
     return jnp.where(size < 0.6, near, jnp.copysign((1 - small) / (1 + small), z))
 
 

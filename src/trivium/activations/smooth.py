@@ -65,7 +65,7 @@ def gelu_tanh(z: Array) -> Array:
 
 def _quick_gelu_slope(z: Array) -> Array:
     y, rest = product(jnp.clip(z, -FAR, FAR), 1.702)
-    return _gated.slope(y, rest, y, _gated.sum_near_root(y, rest))
+    return _gated.slope(y, rest)
 
 
 @with_derivatives(_quick_gelu_slope)
@@ -81,7 +81,7 @@ def quick_gelu(z: Array) -> Array:
 
 def _silu_slope(z: Array) -> Array:
     near, rest = jnp.clip(z, -FAR, FAR), jnp.zeros_like(z)
-    return _gated.slope(near, rest, near, _gated.sum_near_root(near, rest))
+    return _gated.slope(near, rest)
 
 
 @with_derivatives(_silu_slope)
@@ -121,14 +121,14 @@ def _mish_slope(z: Array) -> Array:
     if z.dtype == np.float64:
         return slope
     around = power * near_root(-a, -1.1924312145154952121, _MISH)
-    return jnp.where((z > -2.4) & (z < -0.4), around, slope)
+    return jnp.where((z > -2.4) & (z < 0), around, slope)
 
 
 _MISH = (
-    0.879615408, -0.205008996, -0.0967091581, -0.0141862382, 0.00792952067, 0.00542227256, 0.00107913227,
-    -0.000361631197, -0.00028717477, -5.97656555e-05,
+    0.8796154, -0.205008986, -0.0967086231, -0.0141867652, 0.00792353359, 0.00542550998, 0.00110350024, -0.000364575434,
+    -0.000329349126, -6.92807867e-05, 2.63536413e-05, 1.28449941e-05,
 )  # fmt: skip
-"""The slope / (exp(z) * (z - root)) in powers of z - root, z from -2.4 to -0.4, to 3e-8."""
+"""The slope / (exp(z) * (z - root)) in powers of z - root, z from -2.4 to 0, to 1e-8."""
 
 
 @with_derivatives(_mish_slope)
@@ -142,7 +142,7 @@ def mish(z: Array) -> Array:
     a = jnp.minimum(magnitude(z), FAR)
     power, scale = scaled_exp(-a, jnp.zeros_like(a))
     u = power * scale
-    below = -a * power * (u + 2) / (u * u + 2 * u + 2) * scale
+    below = -a * power * (1 - u * (1 + u) / (u * u + 2 * u + 2)) * scale
     return jnp.where(z < 0, below, z * ((1 + 2 * u) / (1 + 2 * u + 2 * u * u)))
 
 
@@ -166,18 +166,19 @@ _TANH = (
 def _telu_slope(z: Array) -> Array:
     power, scale, ratio, small = _telu_parts(z)
     near = jnp.clip(z, -FAR, 0)
-    total = ratio + near * (1 - jnp.square(ratio * power * scale))
+    below = power * (ratio + near * (1 - jnp.square(ratio * power * scale))) * scale
     if z.dtype != np.float64:
-        total = jnp.where(jnp.abs(z + 1.079) < 0.35, near_root(near, -1.0788600584646240567, _TELU), total)
+        around = power * near_root(near, -1.0788600584646240567, _TELU)
+        below = jnp.where((z > -2.3) & (z < -0.3), around, below)
     rise = jnp.clip(z, 0, 6) * jnp.exp(jnp.clip(z, 0, 6)) * 4 * small / jnp.square(1 + small)
-    return jnp.where(z < 0, power * total * scale, (1 - small) / (1 + small) + rise)
+    return jnp.where(z < 0, below, (1 - small) / (1 + small) + rise)
 
 
 _TELU = (
-    1.03682764, -0.080229687, -0.120931873, -0.07904402, -0.0245788881, 0.00400336586, 0.00920275196, 0.00514540117,
-    0.00111133588,
+    1.03682764, -0.080229681, -0.12093183, -0.0790437824, -0.0245793533, 0.00399085255, 0.00919165118, 0.00528544336,
+    0.0012770585, -0.000449370647, -0.000571023806, -0.000236302881, -3.87791111e-05,
 )  # fmt: skip
-"""(tanh(u) / u + z / cosh(u)^2) / (z - root), u = exp(z), in powers of z - root within 0.35, to 3e-10."""
+"""The slope / (exp(z) * (z - root)) in powers of z - root, z from -2.3 to -0.3, to 5e-9."""
 
 
 @with_derivatives(_telu_slope)
@@ -214,12 +215,13 @@ def _serf_slope(z: Array) -> Array:
     if z.dtype == np.float64:
         below = power * (ratio + near * _TWO_OVER_ROOT_PI * jnp.exp(-jnp.square(jnp.log1p(u))) / (1 + u)) * scale
     else:
-        far = u * polynomial(u, _ERF_LESS_DENSITY) + (1 + near) * polynomial(u, _DENSITY)
+        past = jnp.minimum(1 + near, -1)
+        far = past * (polynomial(u, _DENSITY) + u * polynomial(u, _ERF_LESS_DENSITY) / past)
         around = near_root(near, -1.1930599689281879662, _SERF)
-        below = power * jnp.where(z > -2.4, around, far) * scale
+        below = power * jnp.where(z > -3.2, around, far) * scale
     above = jnp.clip(z, 0, 10)
     rise = above * _TWO_OVER_ROOT_PI * jnp.exp(-soft * soft) / (1 + jnp.exp(-above))
-    return jnp.where(z < 0, below, lax.erf(soft) + rise)
+    return jnp.where(z < 0, below, (1 - lax.erfc(soft)) + rise)
 
 
 _TWO_OVER_ROOT_PI = 1.1283791670955126
@@ -237,10 +239,10 @@ _ERF_LESS_DENSITY = (
 """(erf(log(1 + u)) / u - that density) / u in the same powers, to 4e-8."""
 
 _SERF = (
-    0.994108327, -0.230447027, -0.109841178, -0.0175562608, 0.0077598006, 0.00572218787, 0.00132544426, -0.000245453434,
-    -0.000293163128, -7.61173991e-05, 1.60459626e-05, 1.02196511e-05,
+    0.994108339, -0.230447043, -0.109841761, -0.0175560758, 0.0077644966, 0.00572169346, 0.00131157477,
+    -0.00024526599, -0.000274614832, -7.53903773e-05, 4.60066516e-06, 9.36459266e-06, 2.65032702e-06, 2.68381621e-07,
 )  # fmt: skip
-"""The slope / (exp(z) * (z - root)) in powers of z - root, z from -2.4 to 0, to 9e-9."""
+"""The slope / (exp(z) * (z - root)) in powers of z - root, z from -3.2 to 0, to 1e-8."""
 
 
 @with_derivatives(_serf_slope)
@@ -253,7 +255,16 @@ def serf(z: Array) -> Array:
     log-softplus error activation function".
     """
     power, scale, ratio, soft = _serf_parts(z)
-    return jnp.where(z < 0, jnp.clip(z, -FAR, 0) * power * ratio * scale, z * lax.erf(soft))
+    above = 1 - lax.erfc(soft)
+    if z.dtype != np.float64:
+        above = jnp.where(z < 0.8, polynomial(jnp.clip(z, 0, 0.8), _ERF_OF_SOFTPLUS), above)
+    return jnp.where(z < 0, jnp.clip(z, -FAR, 0) * power * ratio * scale, z * above)
+
+
+_ERF_OF_SOFTPLUS = (
+    0.673041289, 0.348953212, -0.0337041993, -0.0615658689, -0.00192164305, 0.0114500669, 0.0027091391, -0.00224377575,
+)  # fmt: skip
+"""erf(log(1 + exp(z))) in powers of z, z from 0 to 0.8, to 3e-9."""
 
 
 hard_silu = hard_swish

@@ -10,7 +10,7 @@ from trivium.activations._rules import with_derivatives
 from trivium.numerics import product, scaled_exp
 
 
-def _turned(z: Array, omega: Array) -> tuple[Array, Array]:
+def _turned(z: Array, omega: Array | float) -> tuple[Array, Array]:
     """Sine and cosine of omega * z, with the digits of the product; NaN where z is infinite."""
     size = jnp.abs(z)
     value, rest = product(jnp.where(size < 1e37 / omega, z, jnp.where(size < jnp.inf, 0, jnp.nan)), omega)

@@ -1,12 +1,13 @@
 """A fitted estimator as arrays and JSON, and back. Functions travel by their names in the catalogs."""
 
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from trivium import activations, losses
-from trivium.catalog import name_of
+from trivium.catalog import get, name_of
 from trivium.storage.file import ModelFileError
 from trivium.tables.schema import Schema
 from trivium.training.history import History
@@ -64,6 +65,14 @@ def restore(estimator: Any, parts: Mapping[str, np.ndarray], content: Mapping[st
     return estimator
 
 
+def _found_again(catalog: ModuleType, value: Any) -> bool:
+    """Whether a wrapped member, such as learned_mix(selu), has a name that makes it again."""
+    try:
+        return get(catalog, getattr(value, "__name__", ""), "") == value
+    except ValueError:
+        return False
+
+
 def _portable(name: str, value: Any, otherwise: Any) -> Any:
     """A parameter as JSON can hold it: a member of a catalog by its name, a function from elsewhere as the default.
 
@@ -72,6 +81,8 @@ def _portable(name: str, value: Any, otherwise: Any) -> Any:
     catalog = {"activation": activations, "output_activation": activations, "loss": losses}.get(name)
     if callable(value) and catalog is not None and name_of(catalog, value):
         return name_of(catalog, value)
+    if callable(value) and catalog is not None and _found_again(catalog, value):
+        return value.__name__
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, np.generic):

@@ -34,8 +34,8 @@ class Program:
     metric: Callable[[Array, Array], Array]
     batch_size: int
 
-    def outputs(self, parameters: network.Parameters, X: Array) -> Array:
-        return self.head.outputs(network.apply(parameters, X, self.activation))
+    def outputs(self, parameters: network.Parameters, X: Array, key: Array | None = None) -> Array:
+        return self.head.outputs(network.apply(parameters, X, self.activation, key))
 
     def losses(self, outputs: Array, targets: Array) -> Array:
         """One loss per row; several outputs count by their mean."""
@@ -137,11 +137,12 @@ def _epoch(
     transformation = program.transformation(numbers)
     key, order_key = jax.random.split(state.key)
 
-    def step(carry, batch: Rows):
+    def step(carry, batch: Rows, place: Array):
         parameters, optimizer = carry
+        noise = jax.random.fold_in(key, place)
 
         def objective(parameters):
-            outputs = program.outputs(parameters, batch.X)
+            outputs = program.outputs(parameters, batch.X, noise)
             losses = program.losses(outputs, batch.targets)
             return _mean(losses, batch.weights), (outputs, losses)
 
@@ -155,10 +156,15 @@ def _epoch(
     carry = (state.parameters, state.optimizer)
     n = len(train.X)
     if program.batch_size >= n:
-        carry, sums = step(carry, train)
+        carry, sums = step(carry, train, jnp.int32(0))
     else:
-        batches = _batches(order_key, n, program.batch_size)
-        carry, sums = lax.scan(lambda carry, rows: step(carry, _take(train, *rows)), carry, batches)
+        order, counts = _batches(order_key, n, program.batch_size)
+
+        def visit(carry, batch: tuple[Array, Array, Array]):
+            rows, count, place = batch
+            return step(carry, _take(train, rows, count), place)
+
+        carry, sums = lax.scan(visit, carry, (order, counts, jnp.arange(len(order))))
         sums = jax.tree.map(lambda series: series.sum(), sums)
     parameters: Any
     parameters, optimizer = carry
