@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trivium import NeuralRegressor, activations, load, network
-from trivium.catalog import learned_parameters, members
+from trivium.catalog import get, learned_parameters, members
 from trivium.initializers import fitting
 
 X = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)

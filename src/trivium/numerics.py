@@ -47,6 +47,7 @@ def exp_of_pair(value: Array, rest: Array) -> Array:
     if value.dtype != np.float32:
         power = jnp.exp(value)
         return power + power * rest
+    value = jnp.maximum(value, -104)  # also -inf: exp is zero there
     twos = jnp.maximum(jnp.round(value * np.float32(1.4426950408889634)), -127)
     r = ((value - twos * np.float32(0.693359375)) + twos * np.float32(2.12194440e-4)) + rest  # log(2) in two parts
     scale = lax.bitcast_convert_type((twos.astype(jnp.int32) + 127) << 23, jnp.float32)
