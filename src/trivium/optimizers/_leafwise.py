@@ -28,23 +28,24 @@ StartValue = Annotated[float | Array, Ge(0)]
 def leafwise(
     state_type: Callable[..., Any],
     step: Callable[..., tuple],
-    numbers: Mapping[str, Number],
     *,
     needs_params: bool = False,
     start: Mapping[str, Callable[[Array], Any] | None] | None = None,
+    **numbers: Number,
 ) -> optax.GradientTransformationExtraArgs:
     """A transformation that takes the same step for every array of the parameters.
 
     state_type    a NamedTuple: first `count`, the steps taken, then trees, one entry of each per array
     step          (numbers, gradient, parameter, *entries) -> (update, *new entries), all in one type;
                   parameter is None where it was not given
-    numbers       name -> number; `step` finds them as attributes, and the number of this step, from 1, as `t`
-    needs_params  whether `step` reads the parameter
+    needs_params  whether `step` reads the parameter, which a weight_decay other than 0 does anyway
     start         field of the state -> the first entry, from a parameter; None leaves the field out. Zeros otherwise.
+    numbers       `step` finds them as attributes, and the number of this step, from 1, as `t`
     """
     fields = [name for name in state_type._fields if name != "count"]  # pyright: ignore[reportFunctionMemberAccess]
     first_entries = {**dict.fromkeys(fields, jnp.zeros_like), **(start or {})}
     kept = [name for name in fields if first_entries[name] is not None]
+    needs_params = needs_params or not off(numbers.get("weight_decay", 0.0))
 
     def init(params):
         leaves, structure = jax.tree.flatten(params)

@@ -61,13 +61,13 @@ def adagrad(
         squares = squares + gradient * gradient
         return shrunk(-n.learning_rate * gradient / (jnp.sqrt(squares) + n.epsilon), n, parameter), squares
 
-    numbers = {"learning_rate": learning_rate, "epsilon": epsilon, "weight_decay": weight_decay}
     return leafwise(
         AdagradState,
         step,
-        numbers,
-        needs_params=not off(weight_decay),
         start={"squares": lambda parameter: jnp.full_like(parameter, start_value)},
+        learning_rate=learning_rate,
+        epsilon=epsilon,
+        weight_decay=weight_decay,
     )
 
 
@@ -95,8 +95,9 @@ def adadelta(
         found = jnp.sqrt(steps + n.epsilon) / jnp.sqrt(second + n.epsilon) * gradient
         return shrunk(-n.learning_rate * found, n, parameter), second, average(n.beta2, steps, found * found)
 
-    numbers = {"learning_rate": learning_rate, "beta2": beta2, "epsilon": epsilon, "weight_decay": weight_decay}
-    return leafwise(AdadeltaState, step, numbers, needs_params=not off(weight_decay))
+    return leafwise(
+        AdadeltaState, step, learning_rate=learning_rate, beta2=beta2, epsilon=epsilon, weight_decay=weight_decay
+    )
 
 
 def rmsprop(
@@ -135,16 +136,18 @@ def rmsprop(
             direction = kept[-1] = n.momentum * kept[-1] + direction
         return shrunk(-n.learning_rate * direction, n, parameter), second, *kept
 
-    numbers = {
-        "learning_rate": learning_rate,
-        "beta2": beta2,
-        "epsilon": epsilon,
-        "momentum": momentum,
-        "weight_decay": weight_decay,
-    }
     left_out = {"first": None} if not centered else {}
     left_out |= {"velocity": None} if off(momentum) else {}
-    return leafwise(RmspropState, step, numbers, needs_params=not off(weight_decay), start=left_out)
+    return leafwise(
+        RmspropState,
+        step,
+        start=left_out,
+        learning_rate=learning_rate,
+        beta2=beta2,
+        epsilon=epsilon,
+        momentum=momentum,
+        weight_decay=weight_decay,
+    )
 
 
 def adam(
@@ -197,11 +200,12 @@ def adamw(
         denominator = jnp.sqrt(second / filled(n.beta2, n.t)) + n.epsilon
         return shrunk(-rate * first / denominator, n, parameter), first, second
 
-    numbers = {
-        "learning_rate": learning_rate,
-        "beta1": beta1,
-        "beta2": beta2,
-        "epsilon": epsilon,
-        "weight_decay": weight_decay,
-    }
-    return leafwise(AdamState, step, numbers, needs_params=not off(weight_decay))
+    return leafwise(
+        AdamState,
+        step,
+        learning_rate=learning_rate,
+        beta1=beta1,
+        beta2=beta2,
+        epsilon=epsilon,
+        weight_decay=weight_decay,
+    )

@@ -46,16 +46,12 @@ def sgd(
         moved = n.momentum * velocity[0] + share * slope
         return -n.learning_rate * (slope + n.momentum * moved if nesterov else moved), moved
 
-    numbers = {
-        "learning_rate": learning_rate,
-        "momentum": momentum,
-        "dampening": dampening,
-        "weight_decay": weight_decay,
-    }
     return leafwise(
         SgdState,
         step,
-        numbers,
-        needs_params=not off(weight_decay),
         start={"velocity": None} if off(momentum) else None,
+        learning_rate=learning_rate,
+        momentum=momentum,
+        dampening=dampening,
+        weight_decay=weight_decay,
     )
