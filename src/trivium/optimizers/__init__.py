@@ -1,9 +1,17 @@
 """Optimizers: functions that return an Optax gradient transformation. Every number may be a traced array."""
 
 from . import full_batch as full_batch
+from .adam_bounds import *
+from .adam_kin import *
 from .adaptive import *
 from .descent import *
+from .dual_averaging import *
+from .factored import *
 from .full_batch import *
+from .hessian import *
+from .layerwise import *
+from .momenta import *
+from .signs import *
 
 
 def __dir__() -> list[str]:  # completion shows the members, not what their files import

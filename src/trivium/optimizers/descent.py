@@ -1,44 +1,57 @@
 """Descent along the gradient of a batch, with and without momentum."""
 
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import optax
-from annotated_types import Gt, Interval
 from jax import Array
+from jax import numpy as jnp
+
+from ._leafwise import NotNegative, Positive, Share, WholeShare, leafwise, off
 
 
 class SgdState(NamedTuple):
-    velocity: optax.Updates  # decayed sum of the gradients, shaped like the parameters
+    count: Array  # (), steps taken  # pyright: ignore[reportIncompatibleMethodOverride] (a tuple's own method)
+    velocity: optax.Updates  # decayed sum of the gradients, shaped like the parameters; None without momentum
 
 
 def sgd(
-    learning_rate: Annotated[float | Array, Gt(0)] = 0.01,
+    learning_rate: Positive = 0.01,
     *,
-    momentum: Annotated[float | Array, Interval(ge=0, lt=1)] = 0.0,
+    momentum: Share = 0.0,
+    dampening: WholeShare = 0.0,
     nesterov: bool = False,
+    weight_decay: NotNegative = 0.0,
 ) -> optax.GradientTransformationExtraArgs:
     """Stochastic gradient descent: update = -learning_rate * velocity.
 
-        velocity <- momentum * velocity + gradient
-        update   = -learning_rate * velocity                           (plain)
-        update   = -learning_rate * (gradient + momentum * velocity)   (Nesterov)
+        slope    = gradient + weight_decay * parameter
+        velocity <- momentum * velocity + (1 - dampening) * slope, at the first step the slope itself
+        update   = -learning_rate * velocity                        (plain)
+        update   = -learning_rate * (slope + momentum * velocity)   (Nesterov)
 
-    momentum  share of the last velocity that is kept; a steady gradient then moves 1 / (1 - momentum) as far
-    Memory: one copy of the parameters.
+    momentum      share of the last velocity that is kept; a steady gradient then moves 1 / (1 - momentum) as far
+    dampening     share of each new slope that is left out of the velocity
+    weight_decay  as a penalty weight_decay / 2 * parameter^2 on the loss, which goes through the momentum
+    Memory: one copy of the parameters; none without momentum.
+    Agrees with: PyTorch's SGD; Optax's sgd, which has no dampening and no weight decay.
     Source: Robbins & Monro 1951, "A stochastic approximation method"; Sutskever et al. 2013, "On the importance of
     initialization and momentum in deep learning", equations 3 and 4 in the form of PyTorch.
     """
 
-    def init(params):
-        return SgdState(velocity=jax.tree.map(jnp.zeros_like, params))
+    def step(n, gradient, parameter, *velocity):
+        slope = gradient if off(n.weight_decay) else gradient + n.weight_decay * parameter
+        if not velocity:
+            return (-n.learning_rate * slope,)
+        share = 1.0 if off(n.dampening) else jnp.where(n.t == 1, 1, 1 - n.dampening)
+        moved = n.momentum * velocity[0] + share * slope
+        return -n.learning_rate * (slope + n.momentum * moved if nesterov else moved), moved
 
-    def update(updates, state, params=None, **extra_args):
-        velocity = jax.tree.map(lambda gradient, v: momentum * v + gradient, updates, state.velocity)
-        direction = velocity
-        if nesterov:
-            direction = jax.tree.map(lambda gradient, v: gradient + momentum * v, updates, velocity)
-        return jax.tree.map(lambda d: -learning_rate * d, direction), SgdState(velocity)
-
-    return optax.GradientTransformationExtraArgs(init, update)
+    return leafwise(
+        SgdState,
+        step,
+        start={"velocity": None} if off(momentum) else None,
+        learning_rate=learning_rate,
+        momentum=momentum,
+        dampening=dampening,
+        weight_decay=weight_decay,
+    )
