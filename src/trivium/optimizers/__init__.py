@@ -4,6 +4,9 @@ from . import full_batch as full_batch
 from .adaptive import *
 from .descent import *
 from .full_batch import *
+from .parameter_free import *
+from .preconditioned import *
+from .schedule_free import *
 
 
 def __dir__() -> list[str]:  # completion shows the members, not what their files import
