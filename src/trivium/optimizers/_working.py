@@ -16,11 +16,11 @@ class Averaged(NamedTuple):
 
 
 def transformation(
-    init: Callable[[Any], Any], update: Callable[..., tuple[Any, Any]]
+    init: Callable[[Any], Any], update: Callable[..., tuple[Any, Any]], *, needs_params: bool = True
 ) -> optax.GradientTransformationExtraArgs:
     """A transformation that works in one type, at least float32, whatever the types of the parameters.
 
-    update  (gradients, state, params, **extra_args) in that type, params never None
+    update  (gradients, state, params, **extra_args) in that type; params are None only where they are not needed
     A step of bfloat16 parameters keeps its digits in the state; only what is added to them is rounded.
     """
 
@@ -28,7 +28,7 @@ def transformation(
         return init(wide(params))
 
     def wide_update(updates, state, params=None, **extra_args):
-        if params is None:
+        if params is None and needs_params:
             raise ValueError(
                 "params must be the current parameters, got None. Call update(gradients, state, params=parameters)."
             )
