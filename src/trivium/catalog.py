@@ -85,12 +85,13 @@ _COMPARISONS = (
 
 @cache
 def _names(catalog: ModuleType) -> dict[str, Callable]:
-    """Members and their second names, without what the catalog only imports."""
+    """Members and their second names, without what the catalog only imports or, by its `_offers`, does not offer."""
+    offers = vars(catalog).get("_offers", lambda function: True)
     return {
         name: value
         for name, value in vars(catalog).items()
         if callable(value) and not isinstance(value, type) and not name.startswith("_")
-        if _stands_in(catalog, getattr(value, "__module__", ""))
+        if _stands_in(catalog, getattr(value, "__module__", "")) and offers(value)
     }
 
 

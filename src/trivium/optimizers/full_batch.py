@@ -56,8 +56,8 @@ def rprop(
     learning_rate  the first step of every parameter, in its own units
     Trap: on batches signs change by chance, and every step shrinks to nothing: hand it all rows.
     Memory: two copies of the parameters.
-    Agrees with: PyTorch's optim.Rprop and Optax's rprop. Differs from its source: a parameter that turned stays where
-    it is, while there it goes back.
+    Agrees with: PyTorch's optim.Rprop. Differs from Optax's rprop 0.2.8, whose first update is 0 and which applies each
+    step one call late; and from its source: a parameter that turned stays where it is, while there it goes back.
     Source: Riedmiller & Braun 1993, "A direct adaptive method for faster backpropagation learning: The RPROP algorithm".
     """
 
@@ -73,9 +73,7 @@ def rprop(
             changed = jnp.clip(step * jnp.where(turn > 0, more, less), least, most)
             return jnp.where(turn == 0, step, changed)
 
-        signs = jax.tree.map(
-            lambda g, last: jnp.where(jnp.sign(g) * last < 0, 0, jnp.sign(g)), updates, state.signs
-        )
+        signs = jax.tree.map(lambda g, last: jnp.where(jnp.sign(g) * last < 0, 0, jnp.sign(g)), updates, state.signs)
         steps = jax.tree.map(size, updates, state.steps, state.signs)
         return jax.tree.map(lambda s, step: -step * s, signs, steps), RpropState(steps, signs)
 
@@ -111,7 +109,9 @@ def lbfgs(
         )
 
     def update(updates, state, params, *, value=None, value_fn=None, **extra_args):
-        w.needed("value_fn", value_fn, "Call update(gradients, state, params, value=loss, value_fn=loss_of_parameters).")
+        w.needed(
+            "value_fn", value_fn, "Call update(gradients, state, params, value=loss, value_fn=loss_of_parameters)."
+        )
         (value,) = w.numbers(params, value_fn(params) if value is None else value)
 
         def wide_value_fn(point):
