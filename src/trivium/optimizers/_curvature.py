@@ -50,16 +50,18 @@ class Problem:
         return jnp.where(squared > 0, along / jnp.where(squared > 0, squared, 1), 1)
 
     def direction(self, damping: Array) -> Array:
-        """-(|G| + damping * largest(G) * I)^-1 gradient."""
+        """-(G + damping * mean diagonal(G) * I)^-1 gradient."""
         if not self.dense:
             shift = damping * self.curvature_along_gradient()
             return conjugate_gradients(lambda v: self.product(v) + shift * v, -self.gradient)
-        values, vectors = jnp.linalg.eigh(self.matrix())
-        values = jnp.abs(values)
-        lost = values.max() * jnp.finfo(values.dtype).eps  # where G is blind, the gradient is rounding
-        shifted = values + damping * values.max()
-        inverse = jnp.where(shifted > lost, 1 / jnp.where(shifted > lost, shifted, 1), 0)
-        return -vectors @ (inverse * (vectors.T @ self.gradient))
+        matrix = self.matrix()
+        matrix += damping * jnp.mean(jnp.abs(jnp.diagonal(matrix))) * jnp.eye(len(matrix), dtype=matrix.dtype)
+        solved = jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix), -self.gradient)
+        return lax.cond(
+            jnp.isfinite(solved).all(),  # NaN where it curves down
+            lambda: solved,
+            lambda: conjugate_gradients(lambda v: matrix @ v, -self.gradient),
+        )
 
     def step_along(self, direction: Array, first: Array) -> Array:
         """The first of `first`, a half, a quarter, ... of it that lowers the loss as its slope promises, or 0."""
@@ -76,23 +78,11 @@ class Problem:
     def damped_step(self, damping: Array, shrink: Array, grow: Array, rate: Array) -> tuple[Array, Array]:
         """The first step that lowers the loss while damping grows, 0 where none does, and the next damping."""
         start = self.value(self.point)
-        if self.dense:
-            matrix = self.matrix()
-            diagonal = jnp.abs(jnp.diagonal(matrix))
-            scale = jnp.maximum(diagonal, 1e-6 * diagonal.max())
-            product = lambda v: matrix @ v  # noqa: E731
-        else:
-            scale, product = jnp.full_like(self.point, self.curvature_along_gradient()), self.product
-
-        def solve(weight: Array) -> Array:
-            if self.dense:
-                factor = jax.scipy.linalg.cho_factor(matrix + jnp.diag(weight * scale))  # NaN where it curves down
-                return rate * jax.scipy.linalg.cho_solve(factor, -self.gradient)
-            return rate * conjugate_gradients(lambda v: product(v) + weight * scale * v, -self.gradient)
+        solve, product = self._dense_solver() if self.dense else self._iterative_solver()
 
         def attempt(carry: tuple[Array, ...]) -> tuple[Array, ...]:
             trials, weight, _, _ = carry
-            step = solve(weight)
+            step = rate * solve(weight)
             fall = start - self.value(self.point + step)
             foretold = -(self.gradient @ step + step @ product(step) / 2)
             lower = (fall > 0) & jnp.isfinite(fall)
@@ -104,6 +94,27 @@ class Problem:
         _, weight, step, _ = lax.while_loop(lambda c: ~c[3] & (c[0] < TRIALS), attempt, first)
         limits = jnp.finfo(weight.dtype)
         return step, jnp.clip(weight, limits.eps**2, 1 / limits.eps)
+
+    def _dense_solver(self) -> tuple[Callable, Callable]:
+        """-(G + damping * diagonal(G))^-1 gradient as a function of damping, and products with G."""
+        matrix = self.matrix()
+        diagonal = jnp.abs(jnp.diagonal(matrix))
+        scale = jnp.maximum(diagonal, 1e-6 * diagonal.max())  # a parameter that nothing depends on must stay
+
+        def solve(damping: Array) -> Array:
+            factor = jax.scipy.linalg.cho_factor(matrix + jnp.diag(damping * scale))  # NaN where it curves down
+            return jax.scipy.linalg.cho_solve(factor, -self.gradient)
+
+        return solve, lambda vector: matrix @ vector
+
+    def _iterative_solver(self) -> tuple[Callable, Callable]:
+        """The same without the matrix, whose curvature along the gradient stands for its diagonal."""
+        scale = self.curvature_along_gradient()
+
+        def solve(damping: Array) -> Array:
+            return conjugate_gradients(lambda v: self.product(v) + damping * scale * v, -self.gradient)
+
+        return solve, self.product
 
 
 def problem(gradients: Any, params: Any, extra_args: Mapping[str, Any]) -> Problem:

@@ -58,7 +58,8 @@ def rprop(
     Memory: two copies of the parameters.
     Agrees with: PyTorch's optim.Rprop. Differs from Optax's rprop 0.2.8, whose first update is 0 and which applies each
     step one call late; and from its source: a parameter that turned stays where it is, while there it goes back.
-    Source: Riedmiller & Braun 1993, "A direct adaptive method for faster backpropagation learning: The RPROP algorithm".
+    Source: Riedmiller & Braun 1993, "A direct adaptive method for faster backpropagation learning: The
+    RPROP algorithm".
     """
 
     def init(params):
@@ -109,13 +110,11 @@ def lbfgs(
         )
 
     def update(updates, state, params, *, value=None, value_fn=None, **extra_args):
-        w.needed(
-            "value_fn", value_fn, "Call update(gradients, state, params, value=loss, value_fn=loss_of_parameters)."
-        )
-        (value,) = w.numbers(params, value_fn(params) if value is None else value)
+        loss = w.needed("value_fn", value_fn, "Call update(gradients, state, params, value=..., value_fn=loss).")
+        (value,) = w.numbers(params, loss(params) if value is None else value)
 
         def wide_value_fn(point):
-            return w.numbers(point, value_fn(point))[0]
+            return w.numbers(point, loss(point))[0]
 
         return transformation(params).update(updates, state, params, value=value, grad=updates, value_fn=wide_value_fn)
 
@@ -130,15 +129,15 @@ class GaussNewtonState(NamedTuple):
 def gauss_newton(
     learning_rate: Annotated[float | Array, Gt(0)] = 1.0,
     *,
-    damping: Annotated[float | Array, Ge(0)] = 1e-6,
+    damping: Annotated[float | Array, Ge(0)] = 1e-5,
 ) -> optax.GradientTransformationExtraArgs:
-    """Gauss-Newton: update = -step * (|G| + damping * largest(G) * I)^-1 gradient, G = J^T H J.
+    """Gauss-Newton: update = -step * (G + damping * mean diagonal(G) * I)^-1 gradient, G = J^T H J.
 
     J is the derivative of the network's outputs by the parameters, H that of the loss by the outputs, taken twice.
-    step starts at learning_rate and is halved until the loss falls. |G| has the eigenvalues' absolute values, which
-    differ from them only where the loss is not convex in the outputs. Up to 1,024 parameters G is written out; beyond,
-    conjugate gradients take products with it, up to 100, and stop where it curves down.
-    damping  as a share of the largest eigenvalue
+    step starts at learning_rate and is halved until the loss falls, twenty times at most. Up to 1,024 parameters G is
+    written out and factored; beyond, and where it is not positive definite, conjugate gradients take products with it,
+    up to 100, and stop where it curves down. There the curvature along the gradient stands for the mean diagonal.
+    damping  as a share of the mean diagonal
     `update` takes as extra arguments either `residual_fn` (of parameters; the loss is half its sum of squares), or
     `outputs_fn` (of parameters) and `loss_fn` (of outputs), or `value_fn` alone, for which G is the Hessian.
     Memory: the square of the number of parameters, or a few copies beyond 1,024 of them.

@@ -1,4 +1,4 @@
-"""Optimizers that need no schedule: gradients are taken near an average of the parameters, which is what to evaluate."""
+"""Optimizers that need no schedule: gradients are taken near an average of the parameters, the one to evaluate."""
 
 from typing import Annotated, NamedTuple
 

@@ -100,12 +100,12 @@ def sam(
 
     def update(updates, state, params=None, *, value_fn=None, **extra_args):
         _need_params(params)
-        w.needed("value_fn", value_fn, "Call update(gradients, state, params, value_fn=loss_of_parameters).")
+        loss = w.needed("value_fn", value_fn, "Call update(gradients, state, params, value_fn=loss_of_parameters).")
         gradient = w.wide(updates)
         (far,) = w.numbers(gradient, radius)
         size = w.norm(gradient)
         climb = w.scaled(jnp.where(size > 0, far / jnp.where(size > 0, size, 1), 0), gradient)
-        there = jax.grad(value_fn)(w.like(w.added(w.wide(params), climb), params))
+        there = jax.grad(loss)(w.like(w.added(w.wide(params), climb), params))
         steps, state = inner.update(there, state.inner, params, **{**extra_args, "value_fn": value_fn, "grad": there})
         return steps, WrappedState(state)
 
@@ -217,7 +217,7 @@ def centralize(transformation: optax.GradientTransformation) -> optax.GradientTr
     """The gradient of each unit's weights has its mean taken off: the weights of a unit keep their sum.
 
     A unit is a column of weights (n_in, n_out); vectors stay as they are.
-    Agrees with: Optax's centralize for weights laid out as here up to the axis: there, a unit is a row.
+    Differs from Optax's centralize: there, a unit is a row.
     Source: Yong et al. 2020, "Gradient centralization: A new optimization technique for deep neural networks".
     """
 
