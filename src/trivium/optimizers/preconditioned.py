@@ -36,7 +36,7 @@ class MuonState(NamedTuple):
 
 
 def muon(
-    learning_rate: Annotated[float | Array, Gt(0)] = 1e-3,
+    learning_rate: Annotated[float | Array, Gt(0)] = 5e-3,
     *,
     momentum: Annotated[float | Array, Interval(ge=0, lt=1)] = 0.95,
     nesterov: bool = True,

@@ -176,7 +176,7 @@ def _epoch(
         sums = jax.tree.map(lambda series: series.sum(), sums)
     parameters: Any
     parameters, optimizer = carry
-    evaluated = evaluation_parameters(optimizer, parameters)
+    evaluated: Any = evaluation_parameters(optimizer, parameters)
     train_loss, train_metric = sums.loss / sums.weight, sums.metric / sums.weight
 
     validation_loss = validation_metric = jnp.float32(jnp.nan)
