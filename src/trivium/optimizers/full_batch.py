@@ -116,7 +116,10 @@ def lbfgs(
         def wide_value_fn(point):
             return w.numbers(point, loss(point))[0]
 
-        return transformation(params).update(updates, state, params, value=value, grad=updates, value_fn=wide_value_fn)
+        with jax.numpy_dtype_promotion("standard"):  # with 64 bits, Optax adds its counts to wider ones
+            return transformation(params).update(
+                updates, state, params, value=value, grad=updates, value_fn=wide_value_fn
+            )
 
     return w.transformation(lambda params: transformation(params).init(params), update)
 

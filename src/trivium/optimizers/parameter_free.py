@@ -42,7 +42,8 @@ def prodigy(
         distance     <- distance' = max(distance, growth * numerator / |weighted_sum|_1)
 
     learning_rate   a factor on the step that it finds; leave it at 1
-    start_distance  of the first step; any number far below the right one serves
+    start_distance  of the first step; any number far below the right one serves. Of bfloat16 parameters a step below
+                    1/256 of them is rounded away: try 0.01 there
     growth          above 1 reaches for larger steps
     Memory: four copies of the parameters.
     Agrees with: Optax's contrib.prodigy.
@@ -61,7 +62,7 @@ def prodigy(
         )
         count, distance = state.count + 1, state.distance
         b3 = jnp.sqrt(b2)
-        step = distance * rate * jnp.sqrt(1 - b2**count) / (1 - b1**count)
+        step = distance * rate * jnp.sqrt(1 - w.power(b2, count)) / (1 - w.power(b1, count))
         first = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * distance * g, state.first, updates)
         second = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * (distance * g) ** 2, state.second, updates)
         along = w.dot(updates, w.less(state.start, params))
@@ -120,7 +121,7 @@ def d_adaptation(
         rate = w.rate_at(learning_rate, state.count, updates)
         b1, b2, tiny, decay = w.numbers(updates, beta1, beta2, epsilon, weight_decay)
         count, b = state.count + 1, jnp.sqrt(b2)
-        step = state.distance * rate * jnp.sqrt(1 - b2**count) / (1 - b1**count)
+        step = state.distance * rate * jnp.sqrt(1 - w.power(b2, count)) / (1 - w.power(b1, count))
         whitened = jax.tree.map(lambda s, v: s / (jnp.sqrt(v) + tiny), state.weighted_sum, state.second)
         numerator = b * state.numerator + (1 - b) * step * w.dot(updates, whitened)
         first = w.mixed(b1, state.first, w.scaled(step, updates))
@@ -155,7 +156,8 @@ def dog(
         update            = -learning_rate * distance / sqrt(squared_gradients + epsilon) * direction
 
     learning_rate   a factor on the step that it finds; leave it at 1
-    start_distance  of the first step, as a share of 1 + |parameters|
+    start_distance  of the first step, as a share of 1 + |parameters|; for bfloat16 parameters, from which a step below
+                    1/256 of them is rounded away, try 0.01
     Trap: the last parameters are noisy; the paper evaluates an average of them (`wrappers.parameter_average`).
     Memory: one copy of the parameters.
     Agrees with: Optax's contrib.dog.

@@ -20,13 +20,13 @@ ROUNDS = 5
 def _hidden_matrices(params: Any) -> Any:
     """Which leaves are matrices between two hidden layers: a tree of booleans.
 
-    Vectors, and the first and the last of three or more matrices, are not: one reads the columns of the table, the
-    other makes predictions, and neither gains from singular values made equal.
+    Vectors (and matrices of one row or column) are not, nor are the first and the last of three or more matrices: one
+    reads the columns of the table, the other makes predictions, and neither gains from singular values made equal.
     """
     leaves, structure = jax.tree.flatten(params)
-    matrices = [place for place, leaf in enumerate(leaves) if jnp.ndim(leaf) == 2 and min(jnp.shape(leaf)) > 1]
+    matrices = [place for place, leaf in enumerate(leaves) if jnp.ndim(leaf) == 2]
     inner = matrices[1:-1] if len(matrices) >= 3 else matrices
-    return jax.tree.unflatten(structure, [place in inner for place in range(len(leaves))])
+    return jax.tree.unflatten(structure, [i in inner and min(jnp.shape(leaf)) > 1 for i, leaf in enumerate(leaves)])
 
 
 class MuonState(NamedTuple):
@@ -248,7 +248,7 @@ def _adam(b1, b2, epsilon, count, gradient, first, second, square_of=None):
 
 def _unbiased(b1, b2, epsilon, count, first, second):
     count = jnp.maximum(count, 1)
-    return first / (1 - b1**count) / (jnp.sqrt(second / (1 - b2**count)) + epsilon)
+    return first / (1 - w.power(b1, count)) / (jnp.sqrt(second / (1 - w.power(b2, count))) + epsilon)
 
 
 def _orthogonal(matrix: Array, epsilon: Array) -> Array:
