@@ -121,7 +121,10 @@ def lbfgs(
                 updates, state, params, value=value, grad=updates, value_fn=wide_value_fn
             )
 
-    return w.transformation(lambda params: transformation(params).init(params), update)
+    def init(params):  # Optax begins with weak types, which the first update makes firm: a program would compile twice
+        return jax.tree.map(lambda leaf: leaf.astype(leaf.dtype), transformation(params).init(params))
+
+    return w.transformation(init, update)
 
 
 class GaussNewtonState(NamedTuple):
