@@ -477,15 +477,16 @@ def test_prodigy_never_takes_the_solution_for_farther_than_it_is():
     assert 0.3 < state.distance <= 3.0 * 1.01
 
 
-def test_schedule_free_keeps_pace_with_a_schedule_that_knows_the_end():
-    """On gradients with noise, each at the best of several rates: the average of the schedule-free path comes near the
-    end of descent with a rate that falls to zero on time, and far below the end with the rate held."""
+def test_schedule_free_reaches_the_best_rate_of_convergence_without_a_schedule():
+    """On gradients with noise, of norm G in the mean square, from a distance D: after T steps at the constant rate
+    D / (G sqrt(T)) the average is within D G / sqrt(T) of the least loss, theorem 1 of the paper; and at the best of
+    several rates it is far below the end of descent with a rate held."""
     steps = 2000
     noise = jnp.asarray(np.random.default_rng(6).normal(size=(steps, 8)), jnp.float32)
+    start = jnp.asarray(TURN @ np.ones(8) * 3, jnp.float32)
+    distance, size = float(jnp.linalg.norm(start)), 16**0.5
 
     def last(transformation):
-        start = jnp.asarray(TURN @ np.ones(8) * 3, jnp.float32)
-
         def step(carry, noise):
             point, state = carry
             gradient = jax.grad(lambda z: jnp.sum(jnp.abs(z)))(point) + noise
@@ -498,9 +499,10 @@ def test_schedule_free_keeps_pace_with_a_schedule_that_knows_the_end():
     def best(make):
         return jax.vmap(lambda rate: last(make(rate)))(jnp.logspace(-3.5, 0, 8)).min()
 
-    held = best(optimizers.gd)
-    scheduled = best(lambda rate: optimizers.gd(lambda count: rate * (1 - count / steps)))
-    assert best(optimizers.schedule_free_sgd) < min(5 * scheduled, 0.1 * held)
+    assert best(optimizers.schedule_free_sgd) < 0.1 * best(optimizers.gd)
+    for share in (0.0, 0.9):
+        average = last(optimizers.schedule_free_sgd(distance / size / steps**0.5, beta1=share))
+        assert average < distance * size / steps**0.5
 
 
 def test_schedule_free_parameters_lie_between_the_average_and_the_fast_ones():
@@ -622,8 +624,8 @@ def table():
 )
 def test_estimators_hand_over_all_that_it_needs(name, table):
     X, y = table
-    estimator = NeuralRegressor((8,), activation="tanh", optimizer=name, epochs=40, random_state=0).fit(X, y)
-    assert estimator.score(X, y) > 0.5
+    estimator = NeuralRegressor((8,), activation="tanh", optimizer=name, epochs=60, batch_size=50, random_state=0)
+    assert estimator.fit(X, y).score(X, y) > 0.5
     assert (estimator.choices_["batch_size"] == 108) == (name in members(full_batch))
 
 
