@@ -135,7 +135,7 @@ class GaussNewtonState(NamedTuple):
 def gauss_newton(
     learning_rate: Annotated[float | Array, Gt(0)] = 1.0,
     *,
-    damping: Annotated[float | Array, Ge(0)] = 1e-5,
+    damping: Annotated[float | Array, Ge(0)] = 1e-2,
 ) -> optax.GradientTransformationExtraArgs:
     """Gauss-Newton: update = -step * (G + damping * mean diagonal(G) * I)^-1 gradient, G = J^T H J.
 
@@ -143,7 +143,8 @@ def gauss_newton(
     step starts at learning_rate and is halved until the loss falls, twenty times at most. Up to 1,024 parameters G is
     written out and factored; beyond, and where it is not positive definite, conjugate gradients take products with it,
     up to 100, and stop where it curves down. There the curvature along the gradient stands for the mean diagonal.
-    damping  as a share of the mean diagonal
+    damping  as a share of the mean diagonal; 0 is Gauss and Newton's own step, too bold for a network with more
+             parameters than rows
     `update` takes as extra arguments either `residual_fn` (of parameters; the loss is half its sum of squares), or
     `outputs_fn` (of parameters) and `loss_fn` (of outputs), or `value_fn` alone, for which G is the Hessian.
     Memory: the square of the number of parameters, or a few copies beyond 1,024 of them.
@@ -172,8 +173,8 @@ class LevenbergMarquardtState(NamedTuple):
 def levenberg_marquardt(
     learning_rate: Annotated[float | Array, Gt(0)] = 1.0,
     *,
-    damping: Annotated[float | Array, Gt(0)] = 1e-3,
-    shrink: Annotated[float | Array, Interval(gt=0, lt=1)] = 0.1,
+    damping: Annotated[float | Array, Gt(0)] = 1.0,
+    shrink: Annotated[float | Array, Interval(gt=0, lt=1)] = 0.2,
     grow: Annotated[float | Array, Gt(1)] = 4.0,
 ) -> optax.GradientTransformationExtraArgs:
     """Levenberg and Marquardt's step: update = -learning_rate * (G + damping * diagonal(G))^-1 gradient, G = J^T H J.
@@ -183,7 +184,8 @@ def levenberg_marquardt(
     lowers it by at least a quarter of what G foretold shrinks damping. Large damping makes short steps downhill, small
     damping Gauss and Newton's. Up to 1,024 parameters G is written out; beyond, conjugate gradients take products with
     it, up to 100 for a step, and the curvature along the gradient stands for the diagonal.
-    damping  the first, as a share of the diagonal
+    damping  the first, as a share of the diagonal; a network with more parameters than rows begins with steps that are
+             too bold, and stays where they led, from 0.001 on; a curve of few parameters gains from as little
     `update` takes as extra arguments either `residual_fn` (of parameters; the loss is half its sum of squares), or
     `outputs_fn` (of parameters) and `loss_fn` (of outputs), or `value_fn` alone, for which G is the Hessian.
     Memory: the square of the number of parameters, or a few copies beyond 1,024 of them.

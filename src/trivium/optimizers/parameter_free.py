@@ -212,7 +212,7 @@ def polyak(
         step = jnp.minimum(_ratio(jnp.maximum(value - bound, 0), w.dot(updates, updates) + tiny), rate)
         return w.scaled(-step, updates), CountState(state.count + 1)
 
-    return w.transformation(init, update)
+    return w.transformation(init, update, needs_params=False)
 
 
 class MomoState(NamedTuple):
