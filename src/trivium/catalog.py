@@ -114,7 +114,7 @@ _COMPARISONS = (
 
 @cache
 def _names(catalog: ModuleType) -> dict[str, Callable]:
-    """Members and their second names, without what the catalog only imports."""
+    """Members, wrappers and their second names, without what the catalog only imports."""
     return {
         name: value
         for name, value in vars(catalog).items()

@@ -1,6 +1,7 @@
 """Optimizers: functions that return an Optax gradient transformation. Every number may be a traced array."""
 
 from . import full_batch as full_batch
+from ._working import evaluation_parameters as evaluation_parameters
 from .adam_bounds import *
 from .adam_kin import *
 from .adaptive import *
@@ -11,7 +12,11 @@ from .full_batch import *
 from .hessian import *
 from .layerwise import *
 from .momenta import *
+from .parameter_free import *
+from .preconditioned import *
+from .schedule_free import *
 from .signs import *
+from .wrappers import *
 
 
 def __dir__() -> list[str]:  # completion shows the members, not what their files import

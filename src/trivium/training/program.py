@@ -12,6 +12,7 @@ from jax import Array, lax
 
 from trivium import network
 from trivium.heads import Head
+from trivium.optimizers import evaluation_parameters
 
 CHUNK = 64
 """Most epochs that one call of the program runs, and the length of the record that it hands back."""
@@ -141,14 +142,27 @@ def _epoch(
         parameters, optimizer = carry
         noise = jax.random.fold_in(key, place)
 
+        def outputs_fn(parameters):
+            return program.outputs(parameters, batch.X, noise)
+
+        def loss_fn(outputs):
+            return _mean(program.losses(outputs, batch.targets), batch.weights)
+
         def objective(parameters):
-            outputs = program.outputs(parameters, batch.X, noise)
+            outputs = outputs_fn(parameters)
             losses = program.losses(outputs, batch.targets)
             return _mean(losses, batch.weights), (outputs, losses)
 
         (value, (outputs, losses)), gradients = jax.value_and_grad(objective, has_aux=True)(parameters)
         updates, optimizer = transformation.update(
-            gradients, optimizer, parameters, value=value, grad=gradients, value_fn=lambda p: objective(p)[0]
+            gradients,
+            optimizer,
+            parameters,
+            value=value,
+            grad=gradients,
+            value_fn=lambda p: objective(p)[0],
+            outputs_fn=outputs_fn,
+            loss_fn=loss_fn,
         )
         parameters = optax.apply_updates(parameters, updates)
         return (parameters, optimizer), _sums(program, outputs, losses, batch)
@@ -168,11 +182,12 @@ def _epoch(
         sums = jax.tree.map(lambda series: series.sum(), sums)
     parameters: Any
     parameters, optimizer = carry
+    evaluated: Any = evaluation_parameters(optimizer, parameters)
     train_loss, train_metric = sums.loss / sums.weight, sums.metric / sums.weight
 
     validation_loss = validation_metric = jnp.float32(jnp.nan)
     if validation is not None:
-        blocks = lax.map(partial(_evaluate, program, parameters), validation)
+        blocks = lax.map(partial(_evaluate, program, evaluated), validation)
         weight = blocks.weight.sum()
         validation_loss, validation_metric = blocks.loss.sum() / weight, blocks.metric.sum() / weight
 
@@ -183,7 +198,7 @@ def _epoch(
         optimizer=optimizer,
         key=key,
         epoch=state.epoch + 1,
-        best=jax.tree.map(lambda new, old: jnp.where(better, new, old), parameters, state.best),
+        best=jax.tree.map(lambda new, old: jnp.where(better, new, old), evaluated, state.best),
         best_epoch=jnp.where(better, state.epoch, state.best_epoch),
         best_loss=jnp.where(better, validation_loss, state.best_loss).astype(jnp.float32),
         finite=finite,
