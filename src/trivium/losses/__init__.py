@@ -5,6 +5,8 @@ The name of a loss's first parameter says what the network puts out (`logits`, `
 
 from .binary import *
 from .multiclass import *
+from .ordinal import *
+from .overlap import *
 from .regression import *
 
 
