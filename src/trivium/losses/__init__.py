@@ -8,6 +8,7 @@ from .multiclass import *
 from .ordinal import *
 from .overlap import *
 from .regression import *
+from .sparse import *
 
 
 def __dir__() -> list[str]:  # completion shows the members, not what their files import

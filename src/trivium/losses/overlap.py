@@ -1,7 +1,7 @@
 """Losses for the overlap of two sets. The network puts out one `logits` per element; its sigmoid is the membership.
 
 They count hits, false alarms and misses over one axis: the last for the labels of a row or the pixels of an image,
-`axis=0` for the rows of a batch. The counts are kept as sums of terms of one sign, so that a loss near 0 has its digits.
+`axis=0` for the rows of a batch. The counts are kept as sums of terms of one sign, so that a small loss has its digits.
 """
 
 from typing import Annotated, NamedTuple
@@ -83,7 +83,8 @@ def soft_f1(logits: Array, targets: Share, *, axis: int = -1, sample_weight: Arr
     logits, targets  one shape; targets in [0, 1]
     axis             over which is counted; `axis=0` gives the F1 of every label over the rows
     sample_weight    (length of axis,); an element of weight 2 counts as two
-    Returns the shape without `axis`, in [0, 1]; 1 where no target is above 0. Raises ValueError where the shapes differ.
+    Returns the shape without `axis`, in [0, 1]; 1 where no target is above 0. Raises ValueError where the shapes
+    differ.
     Proper: no, its minimum over a mixture of sets is at a set and not at the shares.
     Trap: counted over a small batch it is not the F1 of the data; a batch without a positive has no gradient.
     Source: Pastor-Pellicer et al. 2013, "F-measure as the error function to train neural networks".
@@ -101,16 +102,13 @@ class _Counts(NamedTuple):
 
 def _count(logits: Array, targets: Array, axis: int, sample_weight: Array | None) -> _Counts:
     targets = same_shape("logits", logits, targets).astype(logits.dtype)
-    if sample_weight is None:
-        weights = jnp.ones((), logits.dtype)
-    else:
-        weights = _along(axis, logits, jnp.asarray(sample_weight))
+    weights = None if sample_weight is None else _along(axis, logits, jnp.asarray(sample_weight))
     inside, outside = sigmoid(logits), sigmoid(-logits)
     false_alarms, misses = inside * (1 - targets), outside * targets
 
     def total(terms: Array) -> Array:
         # A NaN at weight 0 is an absent element's.
-        terms = jnp.where(weights > 0, terms * weights, 0) if sample_weight is not None else terms
+        terms = terms if weights is None else jnp.where(weights > 0, terms * weights, 0)
         return terms.sum(axis)
 
     return _Counts(
