@@ -9,6 +9,7 @@ from .ordinal import *
 from .overlap import *
 from .regression import *
 from .sparse import *
+from .survival import *
 
 
 def __dir__() -> list[str]:  # completion shows the members, not what their files import
