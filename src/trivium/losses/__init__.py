@@ -7,7 +7,10 @@ from .binary import *
 from .multiclass import *
 from .ordinal import *
 from .overlap import *
+from .pairs import *
+from .ranking import *
 from .regression import *
+from .sequences import *
 from .sparse import *
 from .survival import *
 

@@ -22,12 +22,7 @@ def suffix_sums(largest: Array, *parts: Array) -> tuple[Array, ...]:
         near, far = exp_of_difference(earlier[0], top), exp_of_difference(later[0], top)
         return top, *(a * near + b * far for a, b in zip(earlier[1:], later[1:], strict=True))
 
-    return lax.associative_scan(combine, (lax.stop_gradient(largest), *parts), reverse=True, axis=-1)
-
-
-def after(array: Array, empty: float) -> Array:
-    """Each place's successor; the last has `empty`."""
-    return jnp.concatenate([array[..., 1:], jnp.full_like(array[..., :1], empty)], axis=-1)
+    return lax.associative_scan(combine, (lax.stop_gradient(largest), *parts), reverse=True, axis=largest.ndim - 1)
 
 
 def leaf(scores: Array, weights: Array) -> tuple[Array, Array]:
@@ -42,20 +37,20 @@ def log_sum_over_own(scores: Array, weights: Array) -> Array:
 
     With weights of 1 a sum of terms of one sign, as is its derivative: the shares of the others times their lead.
     """
-    largest, rest = (after(pair, empty) for pair, empty in _later(scores, weights))
-    lead = jnp.where(jnp.isneginf(largest), 0, largest) - scores
-    ahead = (largest > scores) & (rest > 0)
-    beyond = jnp.log(jnp.where(ahead, rest + weights * exp_of_difference(scores, jnp.maximum(largest, scores)), 1))
-    within = jnp.log1p((weights - 1) + rest * exp_of_difference(jnp.minimum(largest, scores), scores))
-    return jnp.where(jnp.isnan(lead), lead, jnp.where(ahead, lead + beyond, jnp.where(ahead, 0, within)))
+    largest, rest = _after(*suffix_sums(*leaf(scores, weights)))
+    low, top = jnp.minimum(largest, scores), jnp.maximum(largest, scores)
+    ahead = largest > scores
+    lead = jnp.where(ahead, largest - scores, 0)
+    beyond = jnp.log(jnp.where(ahead, rest + weights * exp_of_difference(low, top), 1))
+    within = jnp.log1p(jnp.where(ahead, 0, (weights - 1) + rest * exp_of_difference(low, top)))
+    return lead + beyond + within
 
 
 @log_sum_over_own.defjvp
 def _(primals, tangents):
     scores, weights = primals
     units, parts = leaf(scores, weights)
-    largest, rest, moved = suffix_sums(units, parts, parts * jnp.where(weights > 0, tangents[0], 0))
-    largest, rest, moved = after(largest, -jnp.inf), after(rest, 0), after(moved, 0)
+    largest, rest, moved = _after(*suffix_sums(units, parts, parts * tangents[0]))
     top = lax.stop_gradient(jnp.maximum(largest, scores))
     others = rest * exp_of_difference(largest, top)
     share = others / (others + weights * exp_of_difference(scores, top))
@@ -63,6 +58,10 @@ def _(primals, tangents):
     return log_sum_over_own(scores, weights), share * (mean - tangents[0])
 
 
-def _later(scores: Array, weights: Array) -> tuple[tuple[Array, float], tuple[Array, float]]:
-    largest, rest = suffix_sums(*leaf(scores, weights))
-    return (largest, -jnp.inf), (rest, 0.0)
+def _after(largest: Array, *parts: Array) -> tuple[Array, ...]:
+    """The pair of each place's successor; the last place has none."""
+    return _successor(largest, -jnp.inf), *(_successor(part, 0) for part in parts)
+
+
+def _successor(array: Array, empty: float) -> Array:
+    return jnp.concatenate([array[..., 1:], jnp.full_like(array[..., :1], empty)], axis=-1)

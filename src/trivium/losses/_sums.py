@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 
 def exp_of_difference(a: Array, b: Array) -> Array:
@@ -44,3 +44,34 @@ def _(primals, tangents):
     whole = jnp.where(whole > 0, whole, 1)
     part_share, rest_share = part / whole, rest / whole
     return ratio(part, rest), rest_share * (tangents[0] / whole) - part_share * (tangents[1] / whole)
+
+
+@jax.custom_jvp
+def log1p_exp_of_difference(a: Array, b: Array) -> Array:
+    """log(1 + exp(a - b)), with the digits that the difference loses."""
+    return jnp.maximum(a - b, 0) + jnp.log1p(exp_of_difference(jnp.minimum(a, b), jnp.maximum(a, b)))
+
+
+@log1p_exp_of_difference.defjvp
+def _(primals, tangents):
+    a, b = primals
+    top = lax.stop_gradient(jnp.maximum(a, b))
+    above, below = exp_of_difference(a, top), exp_of_difference(b, top)
+    return log1p_exp_of_difference(a, b), above / (above + below) * (tangents[0] - tangents[1])
+
+
+@jax.custom_jvp
+def log_softmax(z: Array) -> Array:
+    """log(softmax(z)) over the last axis: minus a sum of two terms of one sign."""
+    top = z.max(axis=-1, keepdims=True)
+    terms = exp_of_difference(z, top)
+    is_top = lax.broadcasted_iota(jnp.int32, z.shape, z.ndim - 1) == jnp.argmax(z, axis=-1, keepdims=True)
+    return -((top - z) + jnp.log1p(jnp.where(is_top, 0, terms).sum(axis=-1, keepdims=True)))
+
+
+@log_softmax.defjvp
+def _(primals, tangents):
+    (z,) = primals
+    terms = exp_of_difference(z, lax.stop_gradient(z.max(axis=-1, keepdims=True)))
+    mean = (terms * tangents[0]).sum(axis=-1, keepdims=True) / terms.sum(axis=-1, keepdims=True)
+    return log_softmax(z), tangents[0] - mean

@@ -8,11 +8,11 @@ from annotated_types import Ge
 from jax import Array, lax
 
 from trivium.losses._exact import log1p_exp
-from trivium.losses._suffixes import after, leaf, log_sum_over_own, suffix_sums
+from trivium.losses._suffixes import leaf, log_sum_over_own, suffix_sums
 from trivium.losses._sums import exp_of_difference
 
 TimeAndEvent = Annotated[Array, Ge(0)]
-"""Targets (..., 2): the time, or the number of its interval, and 1 where the event came then, 0 where watching ended."""
+"""Targets (..., 2): the time, or the number of its interval, then 1 for the event, 0 for the end of watching."""
 
 
 def cox_partial_likelihood(
@@ -55,6 +55,7 @@ def cox_partial_likelihood(
             f"Hand over an array of shape {scores.shape}."
         )
     weights = lax.stop_gradient(weights)
+    scores = jnp.where(weights > 0, scores, 0)  # what is absent may be NaN
     times, events = targets[:, 0], (targets[:, 1] > 0) & (weights > 0)
     order = jnp.lexsort((~events, times))  # by time, events before what was censored then
     terms = _terms_in_order(scores[order], weights[order], times[order], events[order], ties == "efron")
