@@ -5,7 +5,14 @@ The name of a loss's first parameter says what the network puts out (`logits`, `
 
 from .binary import *
 from .multiclass import *
+from .ordinal import *
+from .overlap import *
+from .pairs import *
+from .ranking import *
 from .regression import *
+from .sequences import *
+from .sparse import *
+from .survival import *
 
 
 def __dir__() -> list[str]:  # completion shows the members, not what their files import

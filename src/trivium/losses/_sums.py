@@ -1,0 +1,77 @@
+"""Sums of exponentials that neither overflow nor cancel, over a whole row and over every suffix of it."""
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+
+def exp_of_difference(a: Array, b: Array) -> Array:
+    """exp(a - b), the rounding of the difference (Knuth's two-sum) taken back: exp would multiply it by |a - b|.
+
+    0 where a is minus infinity, whatever b is.
+    """
+    difference = jnp.where(jnp.isneginf(a), -jnp.inf, a - jnp.where(jnp.isneginf(b), 0, b))
+    back = difference - a
+    lost = (a - (difference - back)) - (b + back)
+    return jnp.exp(difference) * (1 + jnp.where(jnp.isfinite(lost), lost, 0))
+
+
+@jax.custom_jvp
+def log_of_one_minus_exp(gap: Array) -> Array:
+    """log(1 - exp(-gap)) for gap > 0, exact for small and for large gaps."""
+    small = gap < 0.6931
+    near = jnp.log(-jnp.expm1(-jnp.where(small, gap, 1)))
+    return jnp.where(small, near, jnp.log1p(-jnp.exp(-jnp.where(small, 1, gap))))
+
+
+log_of_one_minus_exp.defjvps(lambda tangent, _, gap: tangent * (jnp.exp(-gap) / -jnp.expm1(-gap)))
+
+
+@jax.custom_jvp
+def ratio(part: Array, rest: Array) -> Array:
+    """part / (part + rest) for parts of at least 0; its derivative divides before it multiplies, so nothing overflows.
+
+    1 where both are 0, the limit for a vanishing part beside no rest.
+    """
+    whole = part + rest
+    return jnp.where(whole > 0, part / jnp.where(whole > 0, whole, 1), 1).astype(whole.dtype)
+
+
+@ratio.defjvp
+def _(primals, tangents):
+    part, rest = primals
+    whole = part + rest
+    whole = jnp.where(whole > 0, whole, 1)
+    part_share, rest_share = part / whole, rest / whole
+    return ratio(part, rest), rest_share * (tangents[0] / whole) - part_share * (tangents[1] / whole)
+
+
+@jax.custom_jvp
+def log1p_exp_of_difference(a: Array, b: Array) -> Array:
+    """log(1 + exp(a - b)), with the digits that the difference loses."""
+    return jnp.maximum(a - b, 0) + jnp.log1p(exp_of_difference(jnp.minimum(a, b), jnp.maximum(a, b)))
+
+
+@log1p_exp_of_difference.defjvp
+def _(primals, tangents):
+    a, b = primals
+    top = lax.stop_gradient(jnp.maximum(a, b))
+    above, below = exp_of_difference(a, top), exp_of_difference(b, top)
+    return log1p_exp_of_difference(a, b), above / (above + below) * (tangents[0] - tangents[1])
+
+
+@jax.custom_jvp
+def log_softmax(z: Array) -> Array:
+    """log(softmax(z)) over the last axis: minus a sum of two terms of one sign."""
+    top = z.max(axis=-1, keepdims=True)
+    terms = exp_of_difference(z, top)
+    is_top = lax.broadcasted_iota(jnp.int32, z.shape, z.ndim - 1) == jnp.argmax(z, axis=-1, keepdims=True)
+    return -((top - z) + jnp.log1p(jnp.where(is_top, 0, terms).sum(axis=-1, keepdims=True)))
+
+
+@log_softmax.defjvp
+def _(primals, tangents):
+    (z,) = primals
+    terms = exp_of_difference(z, lax.stop_gradient(z.max(axis=-1, keepdims=True)))
+    mean = (terms * tangents[0]).sum(axis=-1, keepdims=True) / terms.sum(axis=-1, keepdims=True)
+    return log_softmax(z), tangents[0] - mean

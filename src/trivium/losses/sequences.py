@@ -1,0 +1,70 @@
+"""Losses for sequences whose alignment with the targets is unknown."""
+
+from typing import Annotated
+
+import jax.numpy as jnp
+from annotated_types import Ge
+from jax import Array, lax
+
+from trivium.losses._sums import log_softmax
+
+PaddedLabels = Annotated[Array, Ge(-1)]
+"""Targets (..., labels): class numbers in their order, then -1 up to the length of the longest."""
+
+
+def ctc(logits: Array, targets: PaddedLabels, *, blank: Annotated[int, Ge(0)] = 0, where: Array | None = None) -> Array:
+    """CTC: -log(sum over alignments of product over frames of softmax(logits)[frame, label of the alignment]).
+
+    An alignment says one label or the blank in every frame; taking out repetitions and then blanks leaves the targets.
+
+    logits   (batch, frames, classes), the blank being one of the classes
+    targets  (batch, labels): integers without the blank, -1 where a shorter sequence is filled up at its end
+    blank    the number of the blank
+    where    (batch, frames), False for frames that only fill a shorter sequence up
+    Returns (batch,), one loss per sequence, in nats; infinite, without a gradient, where the frames are too few for
+    the labels and for the blanks between equal ones. Raises ValueError where the shapes do not fit.
+    Proper: yes, it is minus the log of the probability of the labels.
+    Trap: a long sequence weighs more than a short one; torch divides each by its number of labels by default.
+    Source: Graves et al. 2006, "Connectionist temporal classification: labelling unsegmented sequence data with
+    recurrent neural networks".
+    """
+    if logits.ndim != 3 or targets.ndim != 2 or targets.shape[0] != logits.shape[0]:
+        raise ValueError(
+            f"logits must have shape (batch, frames, classes) and targets (batch, labels), got {logits.shape} and "
+            f"{targets.shape}. Fill shorter targets up with -1."
+        )
+    real = jnp.ones(logits.shape[:2], bool) if where is None else jnp.asarray(where) != 0
+    if real.shape != logits.shape[:2]:
+        raise ValueError(
+            f"where must have shape (batch, frames), got {real.shape} for logits of {logits.shape}. "
+            "Hand over one truth value per frame."
+        )
+    logs = log_softmax(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)))
+    # States: blank, label 1, blank, label 2, ..., blank.
+    batch, labels = targets.shape
+    states = jnp.full((batch, 2 * labels + 1), blank, targets.dtype).at[:, 1::2].set(jnp.maximum(targets, 0))
+    skips = jnp.zeros(states.shape, bool).at[:, 3::2].set(targets[:, 1:] != targets[:, :-1])
+    length = 2 * (targets >= 0).sum(axis=1)
+    impossible = jnp.asarray(_IMPOSSIBLE, logs.dtype)
+    emitted = jnp.take_along_axis(
+        logs, jnp.broadcast_to(states[:, None, :], (*logs.shape[:2], states.shape[1])), axis=2
+    )
+    start = jnp.full(states.shape, impossible).at[:, 0].set(0)
+
+    def frame(forward: Array, now: tuple[Array, Array]) -> tuple[Array, None]:
+        emission, is_real = now
+        one = jnp.pad(forward, ((0, 0), (1, 0)), constant_values=impossible)[:, :-1]
+        two = jnp.where(skips, jnp.pad(forward, ((0, 0), (2, 0)), constant_values=impossible)[:, :-2], impossible)
+        reached = jnp.maximum(jnp.logaddexp(jnp.logaddexp(forward, one), two) + emission, impossible)
+        return jnp.where(is_real[:, None], reached, forward), None
+
+    forward, _ = lax.scan(frame, start, (jnp.moveaxis(emitted, 1, 0), real.T))
+    last = jnp.take_along_axis(forward, length[:, None], axis=1)[:, 0]
+    before = jnp.take_along_axis(forward, jnp.maximum(length - 1, 0)[:, None], axis=1)[:, 0]
+    loglikelihood = jnp.logaddexp(last, jnp.where(length > 0, before, impossible))
+    possible = loglikelihood > impossible / 2
+    return jnp.where(possible, -jnp.where(possible, loglikelihood, 0), jnp.inf).astype(logits.dtype)
+
+
+_IMPOSSIBLE = -1e30
+"""The log of 0, kept finite so that differences of two of them are 0 and not NaN."""
