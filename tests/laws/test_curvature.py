@@ -1,8 +1,6 @@
-"""Laws of the optimizers that use curvature, all rows, the loss itself, or no learning rate at all."""
+"""What the papers of the optimizers promise that use curvature, all rows, the loss itself, or no learning rate."""
 
-import inspect
 import itertools
-import re
 
 import jax
 import jax.numpy as jnp
@@ -10,147 +8,16 @@ import numpy as np
 import optax
 import pytest
 import scipy.optimize
-from annotated_types import Predicate
 
+from laws.problems import TURN, close, descend, follow, gradients_and_start, layers, points, quadratic, rosenbrock
 from trivium import NeuralClassifier, NeuralRegressor, optimizers
-from trivium.catalog import members, parameter_domains
-from trivium.optimizers import full_batch, parameter_free, preconditioned, schedule_free
+from trivium.catalog import members
+from trivium.optimizers import full_batch
 
-MEMBERS = {
-    name: member
-    for file in (full_batch, parameter_free, preconditioned, schedule_free)
-    for name, member in members(file).items()
-}
-every_optimizer = pytest.mark.parametrize("name", MEMBERS)
+MEMBERS = members(optimizers)
 
 
-def optax_muon(rate):
-    return optax.contrib.muon(
-        rate,
-        nesterov=False,
-        eps=1e-30,  # as ours divides by another norm, the term must not count
-        weight_decay=0.1,
-        adam_weight_decay=0.1,
-        consistent_rms=0.2,
-        muon_weight_dimension_numbers=lambda params: jax.tree.map(
-            lambda p: optax.contrib.MuonDimensionNumbers() if p.ndim > 1 else None, params
-        ),
-    )
-
-
-PEERS = {
-    "gd": (1e-3, {}, optax.sgd),
-    "lbfgs": (1.0, {"memory": 5}, lambda rate: optax.lbfgs(rate, memory_size=5)),
-    "polyak": (1.0, {}, optax.polyak_sgd),
-    "momo": (1e-2, {"weight_decay": 0.1}, lambda rate: optax.contrib.momo(rate, weight_decay=0.1)),
-    "dog": (1.0, {"weight_decay": 0.1}, lambda rate: optax.contrib.dog(rate, weight_decay=0.1)),
-    "prodigy": (1.0, {"weight_decay": 0.1}, lambda rate: optax.contrib.prodigy(rate, weight_decay=0.1)),
-    "d_adaptation": (1.0, {"weight_decay": 0.1}, lambda rate: optax.contrib.dadapt_adamw(rate, weight_decay=0.1)),
-    "schedule_free_sgd": (
-        1e-3,
-        {"weight_decay": 0.1},
-        lambda rate: optax.contrib.schedule_free_sgd(rate, weight_decay=0.1),
-    ),
-    "schedule_free_adamw": (
-        1e-2,
-        {"weight_decay": 0.1},
-        lambda rate: optax.contrib.schedule_free_adamw(rate, weight_decay=0.1),
-    ),
-    "muon": (1e-3, {"weight_decay": 0.1, "nesterov": False, "epsilon": 1e-30}, optax_muon),
-}
-"""Rate, options of ours, the same in Optax. The others are held to recurrences written anew below."""
-
-
-def rosenbrock(point):
-    x, y = point["x"], point["y"]
-    return ((1 - x) ** 2 + 100 * (y - x**2) ** 2).sum()
-
-
-def points(dtype=float):
-    return {"x": jnp.asarray([-1.2, 0.5], dtype), "y": jnp.asarray([1.0, -0.3], dtype)}
-
-
-TURN = np.linalg.qr(np.random.default_rng(0).normal(size=(8, 8)))[0]
-SLOPES = (TURN * np.logspace(-4, 0, 8)) @ TURN.T
-
-
-def quadratic(point):
-    """Condition number 1e4."""
-    z = point["z"]
-    return z @ jnp.asarray(SLOPES, z.dtype) @ z / 2
-
-
-def network(parameters):
-    inputs = jnp.asarray(np.random.default_rng(1).normal(size=(40, 3)), parameters[0]["weights"].dtype)
-    targets = jnp.sin(inputs[:, 0]) + inputs[:, 1] * inputs[:, 2]
-    for layer in parameters[:-1]:
-        inputs = jnp.tanh(inputs @ layer["weights"] + layer["biases"][None, :])
-    predictions = inputs @ parameters[-1]["weights"] + parameters[-1]["biases"][None, :]
-    return jnp.mean((predictions[:, 0] - targets) ** 2)
-
-
-def layers(dtype=jnp.float32):
-    random = np.random.default_rng(2)
-    return [
-        {"weights": jnp.asarray(random.normal(size=s) / s[0] ** 0.5, dtype), "biases": jnp.zeros(s[1], dtype)}
-        for s in ((3, 8), (8, 6), (6, 1))
-    ]
-
-
-def descend(transformation, steps, start, loss):
-    transformation = optax.with_extra_args_support(transformation)
-
-    def step(carry, _):
-        point, state = carry
-        value, gradient = jax.value_and_grad(loss)(point)
-        updates, state = transformation.update(gradient, state, point, value=value, grad=gradient, value_fn=loss)
-        return (optax.apply_updates(point, updates), state), value
-
-    return jax.lax.scan(step, (start, transformation.init(start)), length=steps)
-
-
-def follow(transformation, gradients, start):
-    """The parameters after a step along each of the gradients (steps, ...)."""
-
-    def step(carry, gradient):
-        point, state = carry
-        updates, state = transformation.update(gradient, state, point)
-        return (optax.apply_updates(point, updates), state), None
-
-    return jax.lax.scan(step, (start, transformation.init(start)), gradients)[0][0]
-
-
-def close(ours, theirs, tolerance):
-    """Every array, to a share of its largest entry."""
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * np.abs(b).max()), ours, theirs)
-
-
-def test_peers_and_members_are_found():
-    assert len(MEMBERS) >= 15
-    assert set(PEERS) <= set(MEMBERS) <= set(members(optimizers))
-
-
-# --- agreement ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", PEERS)
-def test_three_hundred_steps_agree_with_optax(name):
-    rate, options, peer = PEERS[name]
-    if name == "muon":
-        options = {**options, "mask": lambda params: jax.tree.map(lambda p: p.ndim > 1, params)}
-    with jax.enable_x64(True):
-        start, loss = (layers(float), network) if name == "muon" else (points(), rosenbrock)
-        ours = descend(MEMBERS[name](rate, **options), 300, start, loss)[0][0]
-        theirs = descend(peer(rate), 300, start, loss)[0][0]
-        close(ours, theirs, 1e-10)
-
-
-def gradients_and_start(seed=3, steps=300):
-    random = np.random.default_rng(seed)
-    shapes = {"matrix": (5, 4), "vector": (4,), "tall": (7, 2)}
-    trend = {name: random.normal(size=shape) for name, shape in shapes.items()}
-    gradients = {name: t + random.normal(size=(steps, *t.shape)) for name, t in trend.items()}
-    return gradients, {name: random.normal(size=shape) for name, shape in shapes.items()}
+# --- recurrences, written anew -------------------------------------------------------------------------------------
 
 
 def agrees_with_the_recurrence(optimizer, recurrence):
@@ -249,143 +116,6 @@ def test_soap_agrees_with_its_recurrence():
         soap = optimizers.soap(1e-3, beta1=0.9, weight_decay=0.1, every=4)
         got = follow(soap, jax.tree.map(jnp.asarray, gradients), jax.tree.map(jnp.asarray, start))
         close(got, {name: recurrence(gradients[name], start[name]) for name in start}, 1e-10)
-
-
-# --- descent -----------------------------------------------------------------------------------------------------
-
-
-@every_optimizer
-@pytest.mark.parametrize("problem", ["rosenbrock", "quadratic", "network"])
-def test_goes_down(name, problem):
-    loss, start, steps, share = {
-        "rosenbrock": (rosenbrock, points(jnp.float32), 1000, 0.05),
-        "quadratic": (quadratic, {"z": jnp.asarray(TURN @ np.ones(8), jnp.float32)}, 1000, 0.05),
-        "network": (network, layers(), 200, 0.4),
-    }[problem]
-    optimizer = MEMBERS[name]
-    default = inspect.signature(optimizer).parameters["learning_rate"].default
-    options = {"weight_decay": 0.0} if "weight_decay" in inspect.signature(optimizer).parameters else {}
-
-    @jax.jit
-    @jax.vmap
-    def last(rate):
-        return loss(optimizers.evaluation_parameters(*descend(optimizer(rate, **options), steps, start, loss)[0][::-1]))
-
-    rates = default * jnp.asarray([1e-3, 1e-2, 0.1, 1.0, 3.0, 10.0])
-    assert jnp.nanmin(last(rates)) < share * loss(start)
-
-
-# --- how they may be called ----------------------------------------------------------------------------------------
-
-
-def traceable(optimizer):
-    """The numbers of an optimizer that may be traced, at their defaults."""
-    signature = inspect.signature(optimizer, eval_str=True)
-    return {
-        p.name: p.default
-        for p in signature.parameters.values()
-        if isinstance(p.default, float) or (isinstance(p.default, int) and "Array" in str(p.annotation))
-    }
-
-
-@every_optimizer
-def test_every_number_may_be_traced_so_that_a_population_shares_one_program(name):
-    optimizer = MEMBERS[name]
-    defaults = traceable(optimizer)
-    assert "learning_rate" in defaults
-
-    @jax.jit
-    @jax.vmap
-    def last(numbers):
-        return descend(optimizer(**numbers), 10, points(jnp.float32), rosenbrock)[1]
-
-    scales = np.array([0.5, 0.8, 1.0])
-    population = {
-        key: jnp.asarray([value] * 3 if isinstance(value, int) else value * scales, jnp.float32)
-        for key, value in defaults.items()
-    }
-    alone = descend(optimizer(), 10, points(jnp.float32), rosenbrock)[1]
-    np.testing.assert_allclose(last(population)[2], alone, rtol=2e-3)
-    last(jax.tree.map(lambda values: values * 0.9, population))
-    assert last._cache_size() == 1
-
-
-@every_optimizer
-@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float64])
-def test_keeps_the_type_of_the_parameters_and_mixes_it_with_traced_rates(name, dtype):
-    with jax.enable_x64(dtype == jnp.float64), jax.numpy_dtype_promotion("strict"):
-        parameters = inspect.signature(MEMBERS[name]).parameters
-        rate, start = jnp.float32(parameters["learning_rate"].default), layers(dtype)
-        options = {"start_distance": jnp.float32(0.01)} if "start_distance" in parameters else {}
-        point, state = jax.jit(lambda rate: descend(MEMBERS[name](rate, **options), 4, start, network)[0])(rate)
-        assert all(leaf.dtype == dtype for leaf in jax.tree.leaves(point))
-        floats = [leaf for leaf in jax.tree.leaves((point, state)) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-        assert all(np.isfinite(np.asarray(leaf, np.float64)).all() for leaf in jax.tree.leaves(point))
-        assert all(jnp.finfo(leaf.dtype).bits >= 32 for leaf in floats if leaf.dtype != dtype)
-        assert network(point) < network(start)
-
-
-@every_optimizer
-def test_state_is_a_plain_tree_that_goes_through_numpy_and_may_be_donated(name):
-    transformation = MEMBERS[name]()
-    (point, state), _ = descend(transformation, 3, points(jnp.float32), rosenbrock)
-    value, gradient = jax.value_and_grad(rosenbrock)(point)
-
-    def update(state):
-        return transformation.update(gradient, state, point, value=value, grad=gradient, value_fn=rosenbrock)
-
-    expected = jax.jit(update)(state)
-    assert jax.tree.structure(expected[1]) == jax.tree.structure(state)
-    restored = jax.tree.map(jnp.asarray, jax.tree.map(np.asarray, state))
-    got = jax.jit(update, donate_argnums=0)(restored)
-    jax.tree.map(np.testing.assert_array_equal, got, expected)
-
-
-@every_optimizer
-def test_a_learning_rate_may_be_a_schedule_of_the_steps_before(name):
-    if name in ("lbfgs", "rprop"):  # their rates are first guesses, used once or tried first
-        pytest.skip("the rate is no rate of each step")
-    seen = descend(MEMBERS[name](lambda count: jnp.where(count < 3, 1e-4, 2e-4)), 6, points(jnp.float32), rosenbrock)[1]
-    constant = descend(MEMBERS[name](1e-4), 6, points(jnp.float32), rosenbrock)[1]
-    np.testing.assert_allclose(seen[:4], constant[:4], rtol=1e-5)
-    assert np.isfinite(seen).all()
-
-
-@every_optimizer
-def test_stays_where_there_is_no_gradient(name):
-    options = {"weight_decay": 0.0} if "weight_decay" in inspect.signature(MEMBERS[name]).parameters else {}
-    point = descend(MEMBERS[name](**options), 5, {"z": jnp.zeros(8)}, quadratic)[0][0]
-    np.testing.assert_array_equal(point["z"], 0)
-
-
-@every_optimizer
-def test_says_which_argument_is_missing(name):
-    transformation = MEMBERS[name]()
-    point = points(jnp.float32)
-    state = transformation.init(point)
-    if name not in ("gd", "rprop", "polyak"):
-        with pytest.raises(ValueError, match=r"^params must be .*, got None\. Call update"):
-            transformation.update(point, state)
-    needs = {"lbfgs": "value_fn", "gauss_newton": "value_fn", "levenberg_marquardt": "value_fn"}
-    needs |= {"polyak": "value", "momo": "value"}
-    if name in needs:
-        with pytest.raises(ValueError, match=rf"^{needs[name]} must be handed to update, got None\. Call update"):
-            transformation.update(point, state, point)
-        assert needs[name] in inspect.getdoc(MEMBERS[name])
-
-
-@every_optimizer
-def test_docstring_states_formula_memory_and_source_and_every_number_its_bounds(name):
-    optimizer = MEMBERS[name]
-    text = inspect.getdoc(optimizer)
-    assert re.match(r"\S.*: .*\.", text.splitlines()[0])
-    assert re.search(r"^Memory: ", text, re.MULTILINE)
-    assert re.search(r"^Source: .+ \d{4}, \".+", text, re.MULTILINE)
-    bounds = parameter_domains(optimizer)
-    for parameter in inspect.signature(optimizer).parameters.values():
-        assert bounds[parameter.name] or isinstance(parameter.default, bool), parameter.name
-        if callable(parameter.default):
-            assert any(isinstance(bound, Predicate) for bound in bounds[parameter.name])
 
 
 # --- what their papers promise -------------------------------------------------------------------------------------
