@@ -165,7 +165,10 @@ def test_says_that_parameters_are_missing(name):
 
 def test_cautious_keeps_what_goes_against_the_gradient_and_the_mean_size():
     momentum = optax.trace(0.9)
-    wrapped, plain = optimizers.cautious(optax.chain(momentum, optax.scale(-1.0))), optax.chain(momentum, optax.scale(-1))
+    wrapped, plain = (
+        optimizers.cautious(optax.chain(momentum, optax.scale(-1.0))),
+        optax.chain(momentum, optax.scale(-1)),
+    )
     first, second = random_gradients(1), random_gradients(2)
     point = start()
     state, plain_state = wrapped.init(point), plain.init(point)

@@ -54,7 +54,8 @@ def adafactor(
     least_length   size that an array is taken to have if it has less, so that zeros can move
     Memory: one number per row and column of each matrix, one copy of each vector.
     Differs from PyTorch: its Adafactor has the machine's epsilon as a floor of the result, not in the average.
-    Differs from Optax: its adafactor leaves the learning rate as given, and factors only axes of 128 or more.
+    Differs from Optax: its adafactor leaves the learning rate as given, takes beta2 in float32, and factors only axes
+    of 128 or more.
     Source: Shazeer & Stern 2018, "Adafactor: Adaptive learning rates with sublinear memory cost", algorithms 4 and 5.
     """
 
