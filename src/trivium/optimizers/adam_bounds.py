@@ -35,19 +35,25 @@ def adabound(
     beta1: Share = 0.9,
     beta2: Share = 0.999,
     epsilon: Positive = 1e-8,
-    final_rate: Positive = 0.1,
+    final_ratio: Positive = 100.0,
     closing: Positive = 1e-3,
     weight_decay: NotNegative = 0.0,
 ) -> optax.GradientTransformationExtraArgs:
     """AdaBound: Adam at first, gradient descent with momentum in the end: update = -rate * first.
 
         rate = learning_rate / (1 - beta1^t) / (sqrt(second / (1 - beta2^t)) + epsilon), kept
-               between final_rate * (1 - 1 / (closing * t + 1)) and final_rate * (1 + 1 / (closing * t))
+               between final * (1 - 1 / (closing * t + 1)) and final * (1 + 1 / (closing * t))
+        final = final_ratio * learning_rate
 
-    final_rate  of the descent at the end, per unit of gradient
-    closing     how fast the bounds close: they are a factor of two apart from about 2 / closing steps on
+    learning_rate  about the size of each step at first; in the end, times final_ratio, a factor on the gradient
+    final_ratio    of the descent's rate at the end to Adam's at the start
+    closing        how fast the bounds close: they are a factor of two apart from about 2 / closing steps on
+    Trap: the bounds are rates per unit of gradient. Where a gradient is steep, the lower one makes a step far longer
+    than Adam's from the second step on: Rosenbrock's valley, whose curvature is 1,000, needs a final rate below 0.002.
     Memory: two copies of the parameters.
-    Differs from the authors' program: it adds epsilon to sqrt(second) before it is rid of its zero start.
+    Differs from the paper and the authors' program: there the final rate is given by itself, 0.1 if not given; the
+    program then scales it with the schedule of learning_rate, as it is here. The program also adds epsilon to
+    sqrt(second) before it is rid of its zero start.
     Source: Luo et al. 2019, "Adaptive gradient methods with dynamic bound of learning rate", algorithm 2.
     """
 
@@ -55,8 +61,9 @@ def adabound(
         first = average(n.beta1, first, gradient)
         second = average(n.beta2, second, gradient * gradient)
         rate = n.learning_rate / filled(n.beta1, n.t) / (jnp.sqrt(second / filled(n.beta2, n.t)) + n.epsilon)
-        least = n.final_rate * (1 - 1 / (n.closing * n.t + 1))
-        most = n.final_rate * (1 + 1 / (n.closing * n.t))
+        final = n.final_ratio * n.learning_rate
+        least = final * (1 - 1 / (n.closing * n.t + 1))
+        most = final * (1 + 1 / (n.closing * n.t))
         return shrunk(-jnp.clip(rate, least, most) * first, n, parameter), first, second
 
     return leafwise(
@@ -66,7 +73,7 @@ def adabound(
         beta1=beta1,
         beta2=beta2,
         epsilon=epsilon,
-        final_rate=final_rate,
+        final_ratio=final_ratio,
         closing=closing,
         weight_decay=weight_decay,
     )
