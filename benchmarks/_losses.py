@@ -1,0 +1,78 @@
+"""What losses should be: for each the numbers it takes here, and its value and gradient to many digits."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import mpmath as mp
+import numpy as np
+
+Exact = tuple[list[mp.mpf], list[mp.mpf | None]]
+
+random = np.random.default_rng(3)
+SIZES = np.exp(random.uniform(np.log(1e-6), np.log(1e4), 400))
+LINE = np.concatenate([SIZES, -SIZES, random.uniform(-110, 110, 400), random.normal(size=300), [0.0]]).astype(
+    np.float32
+)
+ROWS = (random.normal(size=(300, 5)) * 10.0 ** random.uniform(-2, 3.9, (300, 1))).astype(np.float32)
+SHARES = np.concatenate([random.random(400), 10.0 ** random.uniform(-30, 0, 300)]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A loss, the places where it is measured, and the truth there."""
+
+    given: np.ndarray
+    targets: np.ndarray
+    truth: Callable[[np.ndarray, np.ndarray], Exact]
+
+
+def each(value: Callable, slope: Callable) -> Callable[[np.ndarray, np.ndarray], Exact]:
+    """The truth of a loss that takes one number and one target."""
+
+    def truth(given: np.ndarray, targets: np.ndarray) -> Exact:
+        pairs = [(mp.mpf(float(z)), mp.mpf(float(t))) for z, t in zip(given, targets, strict=True)]
+        return [value(*pair) for pair in pairs], [slope(*pair) for pair in pairs]
+
+    return truth
+
+
+def softplus(z: mp.mpf) -> mp.mpf:
+    return mp.log1p(mp.exp(z)) if z < 50 else z + mp.log1p(mp.exp(-z))
+
+
+def sigmoid(z: mp.mpf) -> mp.mpf:
+    return 1 / (1 + mp.exp(-z))
+
+
+def _cross_entropy(rows: np.ndarray, labels: Sequence[int]) -> Exact:
+    values, slopes = [], []
+    for row, label in zip(rows, labels, strict=True):
+        zs = [mp.mpf(float(z)) for z in row]
+        powers = [mp.exp(z - max(zs)) for z in zs]
+        total = sum(powers)
+        values.append(mp.log(total) + max(zs) - zs[label])
+        slopes += [p / total for p in powers]
+        slopes[label - len(zs)] = -sum(p for place, p in enumerate(powers) if place != label) / total
+    return values, slopes
+
+
+def _tile(places: np.ndarray, targets: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Every place with every target."""
+    return np.tile(places, len(targets)), np.repeat(np.float32(targets), len(places))
+
+
+SHUFFLED = random.permutation(LINE)
+
+CASES = {
+    "squared_error": Case(LINE, SHUFFLED, each(lambda z, t: (z - t) ** 2, lambda z, t: 2 * (z - t))),
+    "binary_cross_entropy": Case(
+        *_tile(LINE, [0, 1]),
+        each(lambda z, t: softplus(-z if t else z), lambda z, t: -sigmoid(-z) if t else sigmoid(z)),
+    ),
+    "binary_cross_entropy_from_probabilities": Case(
+        *_tile(SHARES, [0, 1]),
+        each(lambda p, t: -mp.log(p) if t else -mp.log1p(-p), lambda p, t: -1 / p if t else 1 / (1 - p)),
+    ),
+    "cross_entropy": Case(ROWS, random.integers(0, 5, len(ROWS)), _cross_entropy),
+}
+"""By our names. Targets are zeros and ones for two classes, any number else."""
