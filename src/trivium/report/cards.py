@@ -19,22 +19,23 @@ from trivium.translations import label
 MOST_COLUMNS = 100
 """Columns that a card takes at most, so that its lines stay readable."""
 
+NAME = 20
+"""Columns for a name in a list; a longer one pushes its line to the right."""
+
 
 def print_list(chosen: Sequence[str], console: Console, language: str) -> None:
     """All entries of the chosen catalogs by family, a line each, and how many there are."""
     for catalog in chosen:
         console.print(Text(f"{label(catalog, language)} ({len(cards.entries(catalog))})", style="bold"))
-        table = Table(box=None, padding=(0, 1, 0, 1), show_header=False)
         of = families(catalog)
-        table.add_column(style="dim", no_wrap=True, width=max(map(len, of.values())) if len({*of.values()}) > 1 else 0)
-        table.add_column(style="cyan", no_wrap=True, width=max(map(len, of)))
-        table.add_column()  # the one that gives way where the terminal is narrow
+        margin = max(map(len, of.values())) if len({*of.values()}) > 1 else -1
         last = catalog
         for name, family in sorted(of.items(), key=lambda pair: pair[1]):
-            line = Text(cards.first_line(catalog, name, language), no_wrap=True, overflow="ellipsis")
-            table.add_row("" if family == last else family, name, line)
+            line = Text("  " + ("" if family == last else family).ljust(margin + 1), style="dim", overflow="ellipsis")
+            line.append(name.ljust(NAME) + " ", style="not dim cyan")
+            line.append(cards.first_line(catalog, name, language), style="not dim default")
+            console.print(line, no_wrap=True, overflow="ellipsis")
             last = family
-        console.print(table, highlight=False)
     total = ", ".join(f"{len(cards.entries(catalog))} {label(catalog, language)}" for catalog in chosen)
     example = next(iter(cards.entries(chosen[0])))
     console.print(f"\n{total}. {label('Show one', language)}: trivium catalog {example}", highlight=False)
