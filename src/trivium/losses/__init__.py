@@ -4,10 +4,16 @@ The name of a loss's first parameter says what the network puts out (`logits`, `
 """
 
 from .binary import *
+from .counts import *
+from .distributions import *
+from .divergences import *
+from .margins import *
 from .multiclass import *
+from .noise import *
 from .ordinal import *
 from .overlap import *
 from .pairs import *
+from .quantiles import *
 from .ranking import *
 from .regression import *
 from .sequences import *

@@ -1,0 +1,132 @@
+"""Losses for counts and amounts. The network puts out `log_rates`, whose exponential is the mean.
+
+Constants of the targets, such as log(gamma(targets + 1)), are left out: they change no gradient.
+"""
+
+from typing import Annotated
+
+import jax
+import jax.numpy as jnp
+from annotated_types import Interval
+from jax import Array
+
+from trivium.losses._contract import Nonnegative, Positive, SampleWeight, weighted
+from trivium.losses._special import atanh_rest, held, log_rising, number, times_exp, two_sum, wide
+from trivium.losses._sums import exp_of_difference, log1p_exp_of_difference
+from trivium.numerics import product
+
+Power = Annotated[float | Array, Interval(gt=1, lt=2)]
+
+
+def poisson(log_rates: Array, targets: Nonnegative, *, sample_weight: SampleWeight = None) -> Array:
+    """Poisson: exp(log_rates) - targets * log_rates.
+
+    targets  counts, or rates that are means of counts
+    Returns one loss per element, in nats, without log(targets!). Raises ValueError where the shapes differ, and for a
+    target below 0.
+    Proper: yes, for the mean, of counts of any distribution; for the distribution where variance and mean are equal.
+    Trap: counts over unlike times of watching need the log of that time added to the log_rates.
+    Source: Nelder & Wedderburn 1972, "Generalized linear models".
+    """
+    log_rates, targets, kind = wide(targets, Nonnegative, log_rates=log_rates)
+    return weighted(_poisson(log_rates, targets).astype(kind), sample_weight)
+
+
+@jax.custom_jvp
+def _poisson(z: Array, targets: Array) -> Array:
+    rate = jnp.exp(z)
+    return jnp.where(jnp.isposinf(rate), rate, rate - targets * z)
+
+
+_poisson.defjvps(
+    lambda tangent, _, z, targets: tangent * (held(times_exp(jnp.ones_like(z), z)) - targets),
+    lambda tangent, _, z, targets: tangent * -z,
+)
+
+
+def gamma(log_rates: Array, targets: Positive, *, sample_weight: SampleWeight = None) -> Array:
+    """Gamma: targets * exp(-log_rates) + log_rates.
+
+    targets  amounts above 0, such as costs and waiting times
+    Returns one loss per element: minus the log likelihood times the shape, without its constants. Raises ValueError
+    where the shapes differ, and for a target that is not above 0.
+    Proper: yes, for the mean; for the distribution where the standard deviation is proportional to the mean.
+    Trap: an amount of 0 has no place in it; zeros among amounts are for `tweedie`.
+    Source: Nelder & Wedderburn 1972, "Generalized linear models".
+    """
+    log_rates, targets, kind = wide(targets, Positive, log_rates=log_rates)
+    return weighted((times_exp(targets, -log_rates) + log_rates).astype(kind), sample_weight)
+
+
+def tweedie(log_rates: Array, targets: Nonnegative, *, power: Power = 1.5, sample_weight: SampleWeight = None) -> Array:
+    """Tweedie: exp((2 - power) * z) / (2 - power) + t * exp((1 - power) * z) / (power - 1); z = log_rates; t = targets.
+
+    targets  amounts with zeros among them, such as the claims of a year
+    power    the variance grows as mean^power: near 1 as for counts, near 2 as for amounts
+    Returns one loss per element: minus the quasi-log-likelihood, which is half the deviance without its part that only
+    the targets decide. Raises ValueError where the shapes differ, and for a target below 0.
+    Proper: yes, for the mean.
+    Trap: losses of two powers cannot be compared: choose power by a score that has none.
+    Source: Jørgensen 1987, "Exponential dispersion models".
+    """
+    log_rates, targets, kind = wide(targets, Nonnegative, log_rates=log_rates)
+    power = number(log_rates, "power", power, Power)
+    above, below = 2 - power, power - 1  # exact: each is at most the power
+    # Divided at the end, so that a slope, which is not divided, is held where it overflows itself.
+    mean_part = times_exp(jnp.ones_like(above), *product(log_rates, above)) / above
+    target_part = times_exp(targets, *product(-log_rates, below)) / below
+    return weighted((mean_part + target_part).astype(kind), sample_weight)
+
+
+def negative_binomial(
+    log_rates: Array, log_dispersions: Array, targets: Nonnegative, *, sample_weight: SampleWeight = None
+) -> Array:
+    """Negative binomial: (r + t) * log(1 + m / r) - t * z - log(gamma(r + t) / (gamma(r) * r^t)); r = exp(-a).
+
+    z = log_rates, a = log_dispersions, m = exp(z), t = targets: counts of mean m and variance m + exp(a) * m^2.
+
+    log_dispersions  the log of how much faster the variance grows than a Poisson's; at minus infinity it is `poisson`.
+                     A second unit of the network, or one number, given or learned, for every row
+    Returns one loss per element, in nats, without log(targets!). Raises ValueError where the shapes differ, and for a
+    target below 0.
+    Proper: yes, for the distribution; for the mean too, whatever the dispersion.
+    Trap: without dispersion in the data, log_dispersions drifts to minus infinity, where nothing pulls it back.
+    Source: Hilbe 2011, "Negative binomial regression", the type NB2.
+    """
+    z, a, targets, kind = wide(targets, Nonnegative, log_rates=log_rates, log_dispersions=log_dispersions)
+    # log(1 + m / r) and both parts of t that go with it are taken apart, so that none overflows where the sum does not.
+    over = z + a > 0
+    low, high = jnp.where(over, -a, z), jnp.where(over, z, -a)
+    steep = jnp.where(a > 0, a, 0)
+    excess = log1p_exp_of_difference(low, high) + jnp.where(over, jnp.where(a > 0, 0, a), -(z + steep))
+    loss = _mean_part(z, a) + (targets * excess - log_rising(targets, a))
+    return weighted(loss.astype(kind), sample_weight)
+
+
+@jax.custom_jvp
+def _mean_part(z: Array, a: Array) -> Array:
+    """exp(-a) * log(1 + exp(z + a)), which comes to exp(z) where the sum is far below zero."""
+    over, y = _smaller(z, a)
+    share = jnp.where(y > 0, jnp.log1p(y) / jnp.where(y > 0, y, 1), 1)
+    return jnp.where(over, times_exp(jnp.where(over, z + a, 0) + jnp.log1p(y), -a), times_exp(share, z))
+
+
+@_mean_part.defjvp
+def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    z, a = primals
+    over, y = _smaller(z, a)
+    by_z = times_exp(1 / (1 + y), jnp.where(over, -a, z))
+    w = y / (2 + y)
+    # log(1 + y) - y / (1 + y) over y^2, as a sum of terms of one sign
+    rest = 2 / jnp.square(2 + y) * (1 / (1 + w) + w * atanh_rest(w))
+    twice, lost = two_sum(2 * z, a)
+    under = times_exp(rest, jnp.where(over, 0, twice), jnp.where(over, 0, lost))
+    beyond = times_exp((jnp.where(over, z + a, 1) - 1) + (jnp.log1p(y) + y / (1 + y)), -a)
+    by_a = -jnp.where(over, beyond, under)
+    return _mean_part(z, a), held(by_z) * tangents[0] + held(by_a) * tangents[1]
+
+
+def _smaller(z: Array, a: Array) -> tuple[Array, Array]:
+    """Whether z + a is above zero, and exp(-|z + a|)."""
+    over = z + a > 0
+    return over, exp_of_difference(jnp.where(over, -a, z), jnp.where(over, z, -a))

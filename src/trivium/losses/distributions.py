@@ -1,0 +1,180 @@
+"""Losses for distributions of numbers. The network puts out two units per target: `means` and `log_scales`.
+
+They are minus the log of a density with all its constants, so that one distribution can be compared with another.
+"""
+
+import math
+from typing import Annotated
+
+import jax
+import jax.numpy as jnp
+from annotated_types import Ge, Gt
+from jax import Array, lax
+
+from trivium.losses._contract import Finite, SampleWeight, weighted
+from trivium.losses._special import held, log_rising, number, times_exp, two_sum, wide
+from trivium.numerics import product
+
+
+def gaussian_nll(
+    means: Array,
+    log_scales: Array,
+    targets: Finite,
+    *,
+    beta: Annotated[float | Array, Ge(0)] = 0.0,
+    sample_weight: SampleWeight = None,
+) -> Array:
+    """Gaussian: d^2 * exp(-2 * s) / 2 + s + log(2 * pi) / 2; d = targets - means; s = log_scales.
+
+    log_scales  the log of the standard deviation (not of the variance), in units of the targets
+    beta        each row is weighed by its variance^beta, which counts as a constant: 0 is the likelihood, 1 gives the
+                means the gradient of the squared error
+    Returns one loss per element, in nats; below 0 where the density is above 1. Raises ValueError where the shapes
+    differ.
+    Proper: yes, for the distribution and, whatever the distribution is, for mean and standard deviation.
+    Trap: rows that are predicted badly get a large scale and with it hardly a gradient, so that they stay so; a beta of
+    0.5 mends that. With a beta above 0 the gradient is not that of the value.
+    Source: Nix & Weigend 1994, "Estimating the mean and variance of the target probability distribution"; beta after
+    Seitzer et al. 2022, "On the pitfalls of heteroscedastic uncertainty estimation with probabilistic neural networks".
+    """
+    means, log_scales, targets, kind = wide(targets, Finite, means=means, log_scales=log_scales)
+    beta = number(means, "beta", beta, Annotated[float, Ge(0)])
+    log_weight = lax.stop_gradient(product(log_scales, beta))
+    return weighted(_gaussian(targets - means, log_scales, *log_weight).astype(kind), sample_weight)
+
+
+@jax.custom_jvp
+def _gaussian(error: Array, log_scale: Array, half: Array, rest: Array) -> Array:
+    """exp(2 * (half + rest)) times the loss; in the square the exponents are added up before they are raised."""
+    root = _in_scales(error, log_scale, half, rest)
+    return root * root / 2 + times_exp(log_scale + math.log(2 * math.pi) / 2, 2 * half, 2 * rest)
+
+
+@_gaussian.defjvp
+def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    error, log_scale, half, rest = primals
+    exponent, lost = two_sum(half, -log_scale)
+    by_error = times_exp(error, 2 * exponent, 2 * (lost + rest))
+    root = held(_in_scales(error, log_scale, half, rest))
+    by_scale = held(times_exp(jnp.ones_like(half), 2 * half, 2 * rest)) - held(root * root)
+    return _gaussian(*primals), held(by_error) * tangents[0] + by_scale * tangents[1]
+
+
+def _in_scales(error: Array, log_scale: Array, half: Array, rest: Array) -> Array:
+    exponent, lost = two_sum(half, -log_scale)
+    return times_exp(error, exponent, lost + rest)
+
+
+def laplace_nll(means: Array, log_scales: Array, targets: Finite, *, sample_weight: SampleWeight = None) -> Array:
+    """Laplace: |targets - means| * exp(-log_scales) + log_scales + log(2).
+
+    means       the middle of the distribution, its median as well
+    log_scales  the log of the mean distance from it, in units of the targets
+    Returns one loss per element, in nats; below 0 where the density is above 1. Raises ValueError where the shapes
+    differ.
+    Proper: yes, for the distribution and, whatever the distribution is, for the median and the mean distance from it.
+    Trap: the scale is not the standard deviation, which is sqrt(2) times as large.
+    Source: Laplace 1774, "Mémoire sur la probabilité des causes par les évènements".
+    """
+    means, log_scales, targets, kind = wide(targets, Finite, means=means, log_scales=log_scales)
+    loss = times_exp(jnp.abs(targets - means), -log_scales) + (log_scales + math.log(2))
+    return weighted(loss.astype(kind), sample_weight)
+
+
+def student_t_nll(
+    means: Array,
+    log_scales: Array,
+    targets: Finite,
+    *,
+    degrees_of_freedom: Annotated[float | Array, Gt(0)] = 4.0,
+    sample_weight: SampleWeight = None,
+) -> Array:
+    """Student's t: (n + 1) / 2 * log(1 + q^2 / n) + s + log(n * pi) / 2 + log(gamma(n / 2) / gamma((n + 1) / 2)).
+
+    q = (targets - means) / exp(s), s = log_scales, n = degrees_of_freedom.
+
+    log_scales          the log of the scale, in units of the targets
+    degrees_of_freedom  few make heavy tails, in which outliers are expected: 1 is Cauchy's distribution, infinitely
+                        many are the Gaussian; a traced array of them may be learned
+    Returns one loss per element, in nats; below 0 where the density is above 1. Raises ValueError where the shapes
+    differ.
+    Proper: yes, for the distribution with these degrees of freedom.
+    Trap: an outlier's gradient falls with its distance: a network that starts far from the targets learns slowly.
+    Source: Lange, Little & Taylor 1989, "Robust statistical modeling using the t distribution".
+    """
+    means, log_scales, targets, kind = wide(targets, Finite, means=means, log_scales=log_scales)
+    freedom = number(means, "degrees_of_freedom", degrees_of_freedom, Annotated[float, Gt(0)])
+    spread = (freedom + 1) / 2 * _log1p_square(targets - means, log_scales, freedom)
+    # log(gamma(n / 2 + 1 / 2) / gamma(n / 2)) without the part that grows with n, which log(n) / 2 takes away.
+    log_step = -jnp.log(freedom / 2)
+    ratio = log_rising(jnp.full_like(freedom, 0.5), log_step) + jnp.where(log_step > 0, log_step, 0) / 2
+    loss = spread + (log_scales + (math.log(2 * math.pi) / 2 - ratio))
+    return weighted(loss.astype(kind), sample_weight)
+
+
+@jax.custom_jvp
+def _log1p_square(error: Array, log_scale: Array, freedom: Array) -> Array:
+    """log(1 + q^2 / freedom), q = error / exp(log_scale), which may be far beyond the largest number."""
+    size = jnp.where(error == 0, 1, jnp.abs(error))
+    logarithm = 2 * (jnp.log(size) - log_scale) - jnp.log(freedom)
+    beyond = (logarithm > 40) & (error != 0)
+    root = times_exp(error, -jnp.where(beyond, 0, log_scale))
+    return jnp.where(beyond, logarithm, jnp.log1p(root * (root / freedom)))
+
+
+@_log1p_square.defjvp
+def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    """Far out the share of the square is 1 / (1 + freedom / q^2), and the slope 2 / error of it."""
+    error, log_scale, freedom = primals
+    q = held(times_exp(error, -log_scale))
+    far = jnp.abs(q) > jnp.sqrt(freedom)
+    inner = jnp.where(far, 0, q)
+    outer = jnp.where(far, error, 1)
+    inverse = times_exp(1 / outer, jnp.where(far, log_scale, 0))
+    small = jnp.where(far, freedom * inverse * inverse, inner * (inner / freedom))
+    share = jnp.where(far, 1, small) / (1 + small)
+    near_slope = held(times_exp(jnp.where(far, 0, error), -2 * log_scale)) / (freedom + inner * inner)
+    by_error = 2 * jnp.where(far, share / outer, near_slope)
+    moved = by_error * tangents[0] - 2 * share * tangents[1] - share / freedom * tangents[2]
+    return _log1p_square(*primals), moved
+
+
+def gaussian_crps(means: Array, log_scales: Array, targets: Finite, *, sample_weight: SampleWeight = None) -> Array:
+    """Gaussian CRPS: exp(s) * (q * erf(q / sqrt(2)) + sqrt(2 / pi) * exp(-q^2 / 2) - 1 / sqrt(pi)); s = log_scales.
+
+    q = (targets - means) / exp(s). It is the integral over x of (distribution function at x - (targets <= x))^2.
+
+    log_scales  the log of the standard deviation, in units of the targets
+    Returns one loss per element, in units of the targets, as the absolute error is: that is what it comes to for a
+    small scale. Raises ValueError where the shapes differ.
+    Proper: yes, for the distribution.
+    Trap: its slope is bounded as that of the absolute error, so that scales adapt more slowly than with the likelihood.
+    Source: Gneiting, Raftery, Westveld & Goldman 2005, "Calibrated probabilistic forecasting using ensemble model
+    output statistics and minimum CRPS estimation".
+    """
+    means, log_scales, targets, kind = wide(targets, Finite, means=means, log_scales=log_scales)
+    return weighted(_crps(targets - means, log_scales).astype(kind), sample_weight)
+
+
+@jax.custom_jvp
+def _crps(error: Array, log_scale: Array) -> Array:
+    q = jnp.clip(times_exp(error, -log_scale), -_FAR, _FAR)
+    # What it is at q = 0, plus what grows as q^2.
+    growth = q * lax.erf(q * math.sqrt(0.5)) + math.sqrt(2 / math.pi) * jnp.expm1(-q * q / 2)
+    near = times_exp(growth + (math.sqrt(2) - 1) / math.sqrt(math.pi), log_scale)
+    far = jnp.abs(error) - times_exp(jnp.full_like(error, 1 / math.sqrt(math.pi)), log_scale)
+    return jnp.where(jnp.abs(q) < _FAR, near, far)
+
+
+_FAR = 9.0
+"""In standard deviations: beyond it the tails are below the last digit, of 64 bits as well."""
+
+
+@_crps.defjvp
+def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    """By the error erf, by the log scale a multiple of exp((log(2) - q^2) / 2) - 1."""
+    error, log_scale = primals
+    q = jnp.clip(times_exp(error, -log_scale), -2 * _FAR, 2 * _FAR)
+    by_error = lax.erf(q * math.sqrt(0.5))
+    by_scale = times_exp(jnp.expm1((math.log(2) - q * q) / 2) / math.sqrt(math.pi), log_scale)
+    return _crps(error, log_scale), by_error * tangents[0] + held(by_scale) * tangents[1]
