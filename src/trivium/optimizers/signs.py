@@ -29,15 +29,20 @@ def lion(
 
     learning_rate  size of each step, in units of the parameters; a third to a tenth of Adam's
     weight_decay   three to ten times AdamW's, so that learning_rate * weight_decay stays the same
+    Trap: averages that are numbers, not arrays, are faster: the direction is then taken from the new average, and the
+    old one need not be copied.
     Memory: one copy of the parameters.
-    Agrees with: Optax's lion, whose weight_decay is 1e-3 if not given.
+    Agrees with: Optax's lion, whose weight_decay is 1e-3 if not given. PyTorch has none.
     Source: Chen et al. 2023, "Symbolic discovery of optimization algorithms", algorithm 2.
     """
 
     def step(n, gradient, parameter, first):
-        direction = jnp.sign(average(n.beta1, first, gradient))
-        decayed = direction if parameter is None else direction + n.weight_decay * parameter
-        return -n.learning_rate * decayed, average(n.beta2, first, gradient)
+        new = average(n.beta2, first, gradient)
+        # The same direction from the new average: the old one may then be overwritten, where a compiler would copy it.
+        known = isinstance(n.beta1, float) and isinstance(n.beta2, float) and 0 < n.beta2 >= n.beta1
+        ahead = average(n.beta1 / n.beta2, new, gradient) if known else average(n.beta1, first, gradient)
+        decayed = jnp.sign(ahead) if parameter is None else jnp.sign(ahead) + n.weight_decay * parameter
+        return -n.learning_rate * decayed, new
 
     return leafwise(SignState, step, learning_rate=learning_rate, beta1=beta1, beta2=beta2, weight_decay=weight_decay)
 
