@@ -1,44 +1,67 @@
-"""What silu and its kin share: z * sigmoid(y), where y is z, a multiple or a polynomial of it, given as a pair."""
+"""The sigmoid below zero, and what silu and its kin make of it: z * sigmoid(y), y being z, a multiple or a polynomial.
+
+Value and derivative share one quotient, which is taken once: compilers keep the result of a division for the way back,
+while they compute an exponential made of products and sums a second time.
+"""
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
-from trivium.numerics import magnitude, near_root, scaled_exp
+from trivium.numerics import magnitude, near_root, polynomial
 
-
-def gate(z: Array, y: Array, rest: Array) -> Array:
-    """z * sigmoid(y + rest)."""
-    power, scale, bottom = _parts(y, rest)
-    return jnp.where(y < 0, jnp.where(y < -120, 0, z) * power * scale, z) / bottom
+LIFTED, BACK = 2.0**32, 2.0**-32
+"""What is multiplied by 2^32 and then by something large does not underflow before; both factors are exact."""
 
 
-def slope(y: Array, rest: Array, rise: Array | None = None) -> Array:
-    """The derivative of `gate` by z, sigmoid(y) * (1 + rise * sigmoid(-y)); rise = z * dy/dz, which is y if left out.
+def lifted_exp(value: Array, rest: Array | float = 0.0) -> Array:
+    """2^32 * exp(value + rest) for value + rest <= 0; zero at last below -109 in float32.
 
-    Below zero it changes its sign once. Where rise is y itself its digits are kept there.
+    rest  may reach 1: the two are added up only where no digit is lost
     """
-    power, scale, _ = _parts(y, rest)
-    rising = y if rise is None else rise
-    below = (1 + rising) + ((rest if rise is None else 0) + power * scale)
-    plain = jnp.where(y < 0, power * below * scale, 1 + power * scale * (1 + rising))
-    u = power * scale
-    plain = plain / (1 + u * (2 + u))
-    if rise is not None or y.dtype == np.float64:
-        return plain
-    around = power * near_root(y, -1.2784645427610737951, _AROUND, rest)
-    return jnp.where((y > -2.4) & (y < -0.3), around, plain)
+    if value.dtype == np.float64:
+        return jnp.exp(value) * (1 + rest) * LIFTED
+    value = jnp.maximum(value, -130)  # also -inf: exp is zero there
+    twos = jnp.maximum(jnp.round((value + rest) * np.float32(1.4426950408889634)), -127 - 32)
+    r = ((value - twos * np.float32(0.693359375)) + twos * np.float32(2.12194440e-4)) + rest  # log(2) in two parts
+    scale = lax.bitcast_convert_type((twos.astype(jnp.int32) + (127 + 32)) << 23, jnp.float32)
+    return (1 + (r + r * r * polynomial(r, _EXP))) * lax.stop_gradient(scale)
+
+
+_EXP = (0.5, 0.166666667, 0.0416664628, 0.00833331069, 0.0013933881, 0.000198912473)
+"""(exp(r) - 1 - r) / r^2 in powers of r up to log(2) / 2, interpolated at Chebyshev's points."""
+
+
+def closed(value: Array, rest: Array | float = 0.0) -> Array:
+    """2^32 * sigmoid(value + rest) for value + rest <= 0."""
+    power = lifted_exp(value, rest)
+    return power / (1 + power * BACK)
+
+
+def gate(z: Array, y: Array, rest: Array | float = 0.0) -> Array:
+    """z * sigmoid(y + rest)."""
+    q = closed(-magnitude(y), jnp.where(y < 0, rest, -rest))
+    return jnp.where(y < 0, jnp.where(y < -120, 0, z) * q * BACK, z * (1 - q * BACK))
+
+
+def slope(y: Array, rest: Array | float = 0.0) -> Array:
+    """The derivative of `gate` by z where y is z or a multiple of it: s * (1 + y * (1 - s)), s = sigmoid(y).
+
+    Its values at y and -y add up to 1. Below zero it changes its sign once, and its digits are kept there.
+    """
+    below, rest = -magnitude(y), jnp.where(y < 0, rest, -rest)
+    q = closed(below, rest)
+    gained = (1 + below) + (rest - below * (q * BACK))
+    if y.dtype != np.float64:
+        around = near_root(below, -1.2784645427610737951, _AROUND, rest)
+        gained = jnp.where((below > -2.4) & (below < -0.3), around, gained)
+    low = q * gained * BACK
+    return jnp.where(y < 0, low, 1 - low)
 
 
 _AROUND = (
-    0.782188309, -0.255554738, -0.067758228, 0.0105054006, 0.00965458919, 0.000968066647, -0.000825832654,
-    -0.000274276815, 3.11745947e-05, 2.55007065e-05,
+    1.00000001, -0.108905893, -0.0488831769, -0.00471812962, 0.00304640652, 0.00109893983, -2.32666013e-05,
+    -9.69299374e-05, -1.45812656e-05, 3.00635855e-06,
 )  # fmt: skip
-"""The slope / (exp(y) * (y - root)) in powers of y - root, y from -2.4 to -0.3, interpolated at Chebyshev's points to
-2e-8."""
-
-
-def _parts(y: Array, rest: Array) -> tuple[Array, Array, Array]:
-    """exp(-|y|) in two factors, and 1 + exp(-|y|)."""
-    power, scale = scaled_exp(-magnitude(y), jnp.where(y < 0, rest, -rest))
-    return power, scale, 1 + power * scale
+"""(1 + y * (1 - s)) / (y - root) in powers of y - root, y from -2.4 to -0.3, interpolated at Chebyshev's points to
+7e-9."""

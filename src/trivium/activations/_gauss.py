@@ -1,7 +1,11 @@
 """GELU by the scaled tail of the normal distribution, which is smooth where the tail itself underflows.
 
-With x = |z| and E = exp(-x^2 / 2): 1 - Phi(x) = E * S(x) / x, so that GELU is -E * S(x) below zero; its slope there is
-E * (S(x) / x - x / sqrt(2 pi)), whose root is taken out as a factor. All polynomials interpolate at Chebyshev's points.
+With x = |z|, E = exp(-x^2 / 2), a share r = x / (x + 2.5) and t = 2 r - 1: x times the tail, 1 - Phi(x), is
+E * r * P(t), and GELU's slope below zero is E * (root - x) * H(t), its root taken out as a factor. Both polynomials
+interpolate at Chebyshev's points, for x from 0 to 14.6.
+
+GELU's tanh form is a gate, z * sigmoid(y), whose y is a polynomial of z that the exponential wants to seven digits
+behind the point.
 """
 
 import math
@@ -10,65 +14,105 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from trivium.numerics import magnitude, near_root, polynomial, product, scaled_exp
+from trivium.activations._gated import BACK, closed, lifted_exp
+from trivium.numerics import magnitude, near_root, polynomial, product
 
-CENTRE, JOINT, END = 1.6, 2.8, 14.5
+END = 14.5
 
 
 def gelu(z: Array) -> Array:
     if z.dtype == np.float64:
         return jnp.where(z < -40, 0, z * _tail(-z))
-    x, power, scale = _parts(z)
-    low = power * jnp.where(x < JOINT, polynomial(jnp.minimum(x, JOINT) - CENTRE, _MIDDLE), polynomial(_w(x), _FAR))
-    near = jnp.clip(z, -0.7, 0.7)
-    around = z * (0.5 + near * polynomial(near * near, _AROUND))
-    return jnp.where(jnp.abs(z) < 0.7, around, jnp.where(z < 0, -low * scale, z - low * scale))
+    _, power, share = _parts(z)
+    low = power * (share * polynomial(2 * share - 1, _TAIL)) * BACK
+    return jnp.where(z < 0, -low, z - low)
 
 
 def gelu_slope(z: Array) -> Array:
     if z.dtype == np.float64:
         return _tail(-z) + jnp.clip(z, -40, 40) * jnp.exp(-jnp.square(z) / 2) / math.sqrt(2 * math.pi)
-    x, power, scale = _parts(z)
-    near = near_root(jnp.minimum(x, JOINT), 0.75179152469356445746, _SLOPE_MIDDLE)
-    below = power * jnp.where(x < JOINT, near, -x * polynomial(_w(x), _SLOPE_FAR)) * scale
-    return jnp.where(z < 0, below, 1 - below)
+    x, power, share = _parts(z)
+    nearest = np.asarray(_ROOT, z.dtype)
+    low = power * ((_ROOT - float(nearest)) * _AT_ROOT - (x - nearest) * polynomial(2 * share - 1, _SLOPE)) * BACK
+    return jnp.where(z < 0, low, 1 - low)
 
 
 def _parts(z: Array) -> tuple[Array, Array, Array]:
-    """x and exp(-x^2 / 2) in two factors."""
+    """x, 2^32 * exp(-x^2 / 2) and x / (x + 2.5)."""
     x = jnp.minimum(magnitude(z), END)
     square, rest = product(x, x)
-    power, scale = scaled_exp(-square / 2, -rest / 2)
-    return x, power, scale
-
-
-def _w(x: Array) -> Array:
-    return 1 / jnp.square(jnp.maximum(x, JOINT))
+    return x, lifted_exp(-square / 2, -rest / 2), x / (x + 2.5)
 
 
 def _tail(x: Array) -> Array:
     return lax.erfc(x / math.sqrt(2)) / 2
 
 
-_AROUND = (0.39894228, -0.0664903272, 0.00997270827, -0.00118253589, 0.000104277978)
-"""(Phi(z) - 1/2) / z in powers of z^2 up to 0.5, to 1.4e-9."""
-
-_MIDDLE = (
-    0.315349294, 0.0633445378, -0.0329172838, 0.0141162383, -0.00532653169, 0.00182545739, -0.000576849372,
-    0.000170112945, -5.01171973e-05, 1.49533298e-05, -2.8274218e-06,
+_TAIL = (
+    0.706656657, -0.433692127, 0.131987223, 0.00923864013, -0.0163892786, -0.00161956104, 0.00253550355,
+    0.000735613193, -0.0003256917, -0.000215940238, 2.84844807e-06, 2.06379839e-05,
 )  # fmt: skip
-"""S in powers of x - 1.6, x from 0.65 to 2.8, to 9e-9."""
+"""P, to 1e-9."""
 
-_FAR = (
-    0.39894224, -0.398927126, 1.19474888, -5.84089207, 36.058409, -220.444702, 1064.977, -3291.1355, 4674.2409,
+_ROOT, _AT_ROOT = 0.75179152469356445746, 0.5724
+"""GELU's slope is zero at minus this; H there, for what float32 cannot hold of it."""
+
+_SLOPE = (
+    0.489658059, -0.12899443, 0.0447642831, -0.00450642975, -0.0027275493, 0.000451302715, 0.000367511981,
+    -6.51796579e-06, -5.40106326e-05, -1.36261636e-05,
 )  # fmt: skip
-"""S in powers of 1 / x^2, x from 2.8 to 14.6, to 6e-9."""
+"""H, to 2e-9."""
 
-_SLOPE_MIDDLE = (
-    -0.572406173, 0.0847563622, -0.0365816423, 0.0143137909, -0.00516383402, 0.00173775455, -0.000551304772,
-    0.000167255616, -4.83383801e-05, 1.21736941e-05, -2.16919467e-06, 1.87831693e-07,
+
+def tanh_form(z: Array) -> Array:
+    a, q = _gate(z)
+    low = a * q * BACK
+    return jnp.where(z < 0, low, z + low)
+
+
+def tanh_form_slope(z: Array) -> Array:
+    """s * (1 + rise * (1 - s)), rise = a * dy/da; its values at z and -z add up to 1."""
+    a, q = _gate(z)
+    rise = a * (_LINE + 3 * _CUBE * (a * a))
+    gained = (1 + rise) - rise * (q * BACK)
+    if z.dtype != np.float64:
+        around = near_root(a, -0.75246142207101625849, _AROUND)
+        gained = jnp.where((a > -1.9) & (a < -0.2), around, gained)
+    low = q * gained * BACK
+    return jnp.where(z < 0, low, 1 - low)
+
+
+def _gate(z: Array) -> tuple[Array, Array]:
+    """a = -|z|, and 2^32 * sigmoid(y) there."""
+    a = -jnp.minimum(magnitude(z), 12)
+    return a, closed(*_cubic(a))
+
+
+def _cubic(a: Array) -> tuple[Array, Array]:
+    """y = a * (line + cube * a^2) for a from -12 to 0 as a sum of two: an exact one, and one that is below 1.
+
+    With a = head + tail, head a multiple of 1/16, and the short parts of the two constants, nothing is rounded in the
+    large terms: head^2 has 16 bits, its product with the short cube and the sum with the short line 23, their first 15
+    times head again 23.
+    """
+    if a.dtype == np.float64:
+        return a * (_LINE + _CUBE * (a * a)), jnp.zeros_like(a)
+    head = jnp.round(a * 16) / 16
+    tail, square = a - head, head * head
+    large = _SHORT_LINE + _SHORT_CUBE * square
+    small = (_LINE - _SHORT_LINE) + ((_CUBE - _SHORT_CUBE) * square + _CUBE * (tail * (head + a)))
+    first = jnp.round(large * 2048) / 2048
+    return head * first, head * ((large - first) + small) + tail * (large + small)
+
+
+_LINE, _CUBE = 1.5957691216057308, 0.0713548162726002488
+"""2 * sqrt(2 / pi), and that times 0.044715."""
+
+_SHORT_LINE, _SHORT_CUBE = 1.59576416015625, 0.0712890625
+"""The same to multiples of 2^-16 and 2^-11."""
+
+_AROUND = (
+    1.90459913, -0.816318538, 0.0616045744, 0.00232188486, 0.0102131046, -0.00174183728, -0.000876720078, 0.00034667741,
+    0.000120829762, -4.6627637e-06,
 )  # fmt: skip
-"""(S / x - x / sqrt(2 pi)) / (x - root) in powers of x - root, x from 0 to 2.8, to 2e-9."""
-
-_SLOPE_FAR = (0.398942266, -0.398937575, 0.398398795, -1.16631645, 4.99953846, -21.368939, 65.4929012, -96.6986729)
-"""1 / sqrt(2 pi) - S / x^2 in powers of 1 / x^2, x from 2.8 to 14.6, to 3e-9."""
+"""(1 + rise * (1 - s)) / (z - root) in powers of z - root, z from -1.9 to -0.2, to 8e-9."""

@@ -7,6 +7,7 @@ import numpy as np
 from annotated_types import Gt
 from jax import Array
 
+from trivium.activations._gated import BACK, closed
 from trivium.activations._rules import with_derivatives
 from trivium.numerics import exp_of_pair, magnitude, polynomial, product, quotient, scaled_exp
 
@@ -79,11 +80,16 @@ _SCALE, _ALPHA = 1.0507009873554805, 1.6732632423543772
 """The fixed point of mean 0 and variance 1."""
 
 
-def _softplus_slope(z: Array, beta: Array) -> Array:
-    """sigmoid(beta * z), with the digits of the product."""
+def _softplus_parts(z: Array, beta: Array | float) -> tuple[Array, Array]:
+    """beta * z, and 2^32 * sigmoid(-|beta * z|), with the digits of the product."""
     value, rest = product(_clipped(z, beta), beta)
-    small = exp_of_pair(-jnp.abs(value), -jnp.sign(value) * rest)
-    return jnp.where(value > 0, 1 / (1 + small), small / (1 + small))
+    return value, closed(-jnp.abs(value), -jnp.sign(value) * rest)
+
+
+def _softplus_slope(z: Array, beta: Array) -> Array:
+    """sigmoid(beta * z)."""
+    value, q = _softplus_parts(z, beta)
+    return jnp.where(value > 0, 1 - q * BACK, q * BACK)
 
 
 def _softplus_by_beta(z: Array, beta: Array) -> Array:
@@ -107,9 +113,16 @@ def softplus(z: Array, *, beta: Positive = 1.0) -> Array:
     Source: Dugas, Bengio, Bélisle, Nadeau & Garcia 2001, "Incorporating second-order functional knowledge for better
     option pricing".
     """
-    value, rest = product(_clipped(z, beta), beta)
-    small = exp_of_pair(-jnp.abs(value), -jnp.sign(value) * rest)
-    return jnp.maximum(z, 0) + jnp.log1p(small) / beta
+    _, q = _softplus_parts(z, beta)
+    low = -jnp.log1p(-q * BACK) if z.dtype == np.float64 else q * polynomial(q * BACK, _LOG) * BACK
+    return jnp.maximum(z, 0) + low / beta
+
+
+_LOG = (
+    1, 0.500000043, 0.333329299, 0.250148325, 0.197206064, 0.197410332, -0.0688643921, 1.06798866, -2.61776521,
+    5.09361026, -5.23650123, 2.70812341,
+)  # fmt: skip
+"""-log(1 - q) / q in powers of q up to 1/2, interpolated at Chebyshev's points to 2e-10."""
 
 
 def _root(z: Array, b: Array | float) -> tuple[Array, Array]:
@@ -119,13 +132,15 @@ def _root(z: Array, b: Array | float) -> tuple[Array, Array]:
     return size, jnp.where(size < 1e15, jnp.sqrt(near * near + b), size)
 
 
-def _squareplus_slope(z: Array, b: Array) -> Array:
+def _squareplus_parts(z: Array, b: Array | float) -> tuple[Array, Array, Array]:
+    """|z|, sqrt(z^2 + b), and squareplus of -|z|, as b / 2 over their sum: no digit cancels, nothing overflows."""
     size, root = _root(z, b)
-    base, share = jnp.sqrt(b), b / jnp.square(jnp.clip(size, root / 2, 1e15))
-    far = base / (root + size) * (base / root / 2)  # neither factor underflows
-    below = jnp.where(size < 1e15, share / 2 / (1 + share + jnp.sqrt(1 + share)), far)
-    below = jnp.where(size < root / 2, 0.5 - size / root / 2, below)
-    return jnp.where(z < 0, below, 1 - below)
+    return size, root, b / 4 / (root / 2 + size / 2)
+
+
+def _squareplus_slope(z: Array, b: Array) -> Array:
+    _, root, below = _squareplus_parts(z, b)
+    return jnp.where(z < 0, below / root, 1 - below / root)
 
 
 @with_derivatives(_squareplus_slope, lambda z, b: 1 / (4 * _root(z, b)[1]))
@@ -136,5 +151,5 @@ def squareplus(z: Array, *, b: Positive = 4.0) -> Array:
     Trap: falls to zero only as b / (4 * |z|), so that no unit is ever quite off.
     Source: Barron 2021, "Squareplus: A softplus-like algebraic rectifier".
     """
-    size, root = _root(z, b)
-    return jnp.where(z > 0, size / 2 + root / 2, b / 4 / (root / 2 + size / 2))
+    size, root, below = _squareplus_parts(z, b)
+    return jnp.where(z > 0, size / 2 + root / 2, below)

@@ -1,14 +1,22 @@
 """Sigmoids: S-shapes between two ends, and the logarithm of one."""
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
+from trivium.activations import _gated
 from trivium.activations._rules import with_derivatives
-from trivium.numerics import exp_of_pair, magnitude, polynomial, scaled_exp
+from trivium.numerics import magnitude, polynomial
+
+
+def _closed(z: Array) -> Array:
+    """The sigmoid of -|z|, from which value and derivative follow on both sides."""
+    return lax.logistic(-magnitude(z))
 
 
 def _sigmoid_slope(z: Array) -> Array:
-    return sigmoid(z) * sigmoid(-z)
+    q = _closed(z)
+    return q * (1 - q)
 
 
 @with_derivatives(_sigmoid_slope)
@@ -19,7 +27,8 @@ def sigmoid(z: Array) -> Array:
     Trap: the derivative is at most 1/4, so that a deep stack of sigmoids passes hardly any gradient back.
     Source: Cox 1958, "The regression analysis of binary sequences".
     """
-    return lax.logistic(z)
+    q = _closed(z)
+    return jnp.where(z < 0, q, 1 - q)
 
 
 @with_derivatives(lambda z: jnp.where(jnp.abs(z) < 3, 1 / 6, 0).astype(z.dtype))
@@ -57,11 +66,9 @@ def log_sigmoid(z: Array) -> Array:
 
 
 def _tanh_slope(z: Array) -> Array:
-    """1 - t^2 near zero; beyond, where that loses its digits, 4w / (1 + w)^2 with w = exp(-2 |z|)."""
-    value, size = tanh(z), jnp.minimum(magnitude(z), 100)
-    power, scale = scaled_exp(-2 * size, jnp.zeros_like(z))
-    small = power * scale
-    return jnp.where(size < 0.5, 1 - value * value, 4 * power / (1 + small * (2 + small)) * scale)
+    """4 q * (1 - q), q = sigmoid(-2 |z|)."""
+    q = _gated.closed(-2 * jnp.minimum(magnitude(z), 100))
+    return 4 * q * (1 - q * _gated.BACK) * _gated.BACK
 
 
 @with_derivatives(_tanh_slope)
@@ -75,9 +82,9 @@ def tanh(z: Array) -> Array:
     size = jnp.minimum(magnitude(z), 100)
     square = jnp.square(jnp.minimum(size, 0.6))
     near = jnp.clip(z, -1, 1)
-    near = near - near * square * polynomial(square, _SHRINK)
-    small = exp_of_pair(-2 * size, jnp.zeros_like(z))
-    return jnp.where(size < 0.6, near, jnp.copysign((1 - small) / (1 + small), z))
+    near = near - near * square * polynomial(square, _SHRINK if z.dtype == np.float64 else _SHORT_SHRINK)
+    far = 1 - _gated.closed(-2 * size) * (2 * _gated.BACK)
+    return jnp.where(size < 0.6, near, jnp.copysign(far, z))
 
 
 _SHRINK = (
@@ -86,6 +93,9 @@ _SHRINK = (
     -8.1547378064506253e-05, 1.8335962109644612e-05,
 )  # fmt: skip
 """(z - tanh(z)) / z^3 in powers of z^2 up to 0.36, interpolated at Chebyshev's points to 2e-16."""
+
+_SHORT_SHRINK = (0.333333332, -0.133333129, 0.0539615518, -0.021788322, 0.0084100708, -0.00237076564)
+"""The same to 1e-9, for float32."""
 
 
 @with_derivatives(lambda z: jnp.where(jnp.abs(z) < 1, 1, 0).astype(z.dtype))

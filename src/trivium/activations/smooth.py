@@ -6,7 +6,7 @@ from jax import Array, lax
 
 from trivium.activations import _gated, _gauss
 from trivium.activations._rules import with_derivatives
-from trivium.numerics import add_constant, exp_of_pair, magnitude, near_root, polynomial, product, scaled_exp
+from trivium.numerics import magnitude, near_root, polynomial, product, scaled_exp
 
 FAR = 200.0
 """Beyond this |z|, exp(-|z|) has long been zero."""
@@ -23,36 +23,7 @@ def gelu(z: Array) -> Array:
     return _gauss.gelu(z)
 
 
-def _cubic(z: Array) -> tuple[Array, Array]:
-    """2 sqrt(2 / pi) * (z + 0.044715 z^3) as a pair, for |z| up to 12."""
-    square, rest = product(z, z)
-    value, lost = product(square, _CUBE)
-    factor, lost = add_constant(value, lost + _CUBE * rest, _LINE)
-    value, rest = product(z, factor)
-    return value, rest + z * lost
-
-
-_LINE, _CUBE = 1.5957691216057308, 0.0713548162726002488
-
-
-def _gelu_tanh_slope(z: Array) -> Array:
-    near = jnp.clip(z, -12, 12)
-    y, rest = _cubic(near)
-    slope = _gated.slope(y, rest, near * (_LINE + 3 * _CUBE * near * near))
-    if z.dtype == np.float64:
-        return slope
-    around = exp_of_pair(jnp.minimum(y, 0), rest) * near_root(near, -0.75246142207101625849, _GELU_TANH)
-    return jnp.where((z > -1.9) & (z < -0.2), around, slope)
-
-
-_GELU_TANH = (
-    1.47419905, -1.20383691, 0.0773877299, 0.116264562, 0.0268285863, -0.0214130966, -0.00611982382, 0.00274695781,
-    0.00101935726, -0.000248117549, -0.000118436715,
-)  # fmt: skip
-"""The slope / (exp(y) * (z - root)) in powers of z - root, z from -1.9 to -0.2, to 2e-9."""
-
-
-@with_derivatives(_gelu_tanh_slope)
+@with_derivatives(_gauss.tanh_form_slope)
 def gelu_tanh(z: Array) -> Array:
     """GELU, tanh form: z / 2 * (1 + tanh(sqrt(2 / pi) * (z + 0.044715 * z^3))).
 
@@ -60,7 +31,7 @@ def gelu_tanh(z: Array) -> Array:
     Trap: differs from GELU proper by up to 5e-4: go on with the form that a model began with.
     Source: Hendrycks & Gimpel 2016, "Gaussian error linear units (GELUs)", section 2.
     """
-    return _gated.gate(z, *_cubic(jnp.clip(z, -12, 12)))
+    return _gauss.tanh_form(z)
 
 
 def _quick_gelu_slope(z: Array) -> Array:
@@ -79,12 +50,7 @@ def quick_gelu(z: Array) -> Array:
     return _gated.gate(z, *product(jnp.clip(z, -FAR, FAR), 1.702))
 
 
-def _silu_slope(z: Array) -> Array:
-    near, rest = jnp.clip(z, -FAR, FAR), jnp.zeros_like(z)
-    return _gated.slope(near, rest)
-
-
-@with_derivatives(_silu_slope)
+@with_derivatives(lambda z: _gated.slope(jnp.clip(z, -FAR, FAR)))
 def silu(z: Array) -> Array:
     """SiLU: z / (1 + exp(-z)).
 
@@ -93,7 +59,7 @@ def silu(z: Array) -> Array:
     Source: Elfwing, Uchibe & Doya 2018, "Sigmoid-weighted linear units for neural network function approximation in
     reinforcement learning".
     """
-    return _gated.gate(z, jnp.clip(z, -FAR, FAR), jnp.zeros_like(z))
+    return _gated.gate(z, jnp.clip(z, -FAR, FAR))
 
 
 @with_derivatives(lambda z: jnp.where(z < -3, 0, jnp.where(z > 3, 1, (2 * jnp.clip(z, -3, 3) + 3) / 6)).astype(z.dtype))
