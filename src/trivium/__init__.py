@@ -4,12 +4,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trivium import activations, initializers, losses, optimizers
+    from trivium import activations, initializers, losses, optimizers, schedules
     from trivium.estimators import NeuralClassifier, NeuralRegressor, load
 
 __version__ = "0.1.0"
 
-__all__ = ["NeuralClassifier", "NeuralRegressor", "activations", "initializers", "load", "losses", "optimizers"]
+__all__ = [
+    "NeuralClassifier",
+    "NeuralRegressor",
+    "activations",
+    "initializers",
+    "load",
+    "losses",
+    "optimizers",
+    "schedules",
+]
 
 _HOMES = {"NeuralClassifier": "estimators", "NeuralRegressor": "estimators", "load": "estimators"}
 
