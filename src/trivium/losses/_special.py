@@ -27,7 +27,7 @@ def wide(targets: Any, domain: Any, **given: Any) -> tuple[Any, ...]:
     """
     arrays = [jnp.asarray(array) for array in given.values()]
     narrow = jnp.result_type(*arrays)
-    kind = jnp.promote_types(narrow, jnp.float32)
+    kind = narrow if narrow in (jnp.float32, jnp.float64) else jnp.float32
     for name, array in zip(given, arrays, strict=True):
         targets = same_shape(name, array, targets, domain)
     narrow = narrow if jnp.issubdtype(narrow, jnp.floating) else kind
@@ -44,6 +44,11 @@ def number(array: Array, name: str, value: ArrayLike, domain: Any) -> Array:
     return spread_like(array, jnp.asarray(value))
 
 
+def distance(error: Array) -> Array:
+    """|error|, without a slope at 0, where JAX's has that of one side."""
+    return error * jnp.sign(error)
+
+
 def held(slope: Array) -> Array:
     """A slope no larger than the largest number."""
     largest = float(jnp.finfo(slope.dtype).max)
@@ -55,6 +60,28 @@ def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
     total = a + b
     back = total - a
     return total, lax.stop_gradient((a - (total - back)) + (b - back))
+
+
+@jax.custom_jvp
+def minus_product(a: Array, b: Array, c: Array) -> Array:
+    """a - b * c with all digits where the two are near: each half product is exact, and so is each difference."""
+    (b_head, b_rest), (c_head, c_rest) = _halves(b), _halves(c)
+    return (((a - b_head * c_head) - b_head * c_rest) - b_rest * c_head) - b_rest * c_rest
+
+
+minus_product.defjvps(
+    lambda tangent, _, a, b, c: tangent,
+    lambda tangent, _, a, b, c: -tangent * c,
+    lambda tangent, _, a, b, c: -tangent * b,
+)
+
+
+def _halves(z: Array) -> tuple[Array, Array]:
+    """The first half of the digits, and the rest."""
+    integer, bits = (jnp.int32, 12) if z.dtype == np.float32 else (jnp.int64, 27)
+    digits = lax.bitcast_convert_type(z, integer) & jnp.asarray(-1 << bits, integer)
+    head = lax.bitcast_convert_type(digits, z.dtype)
+    return head, z - head
 
 
 def times_exp(factor: Array, z: Array, rest: Array | float = 0.0) -> Array:
@@ -77,13 +104,18 @@ def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     return value, tangents[0] * held(_times_exp(jnp.ones_like(z), z, rest)) + tangents[1] * held(value)
 
 
-def log_rising(count: Array, log_step: Array) -> Array:
-    """log(gamma(r + count) / gamma(r)) - count * max(log(r), 0), r = exp(-log_step); for any count of at least 0.
+def log_rising(count: Array, log_step: Array, plain: Array | bool = False) -> Array:
+    """log(gamma(r + count) / gamma(r)) - count * log(r), r = exp(-log_step); for any count of at least 0.
 
-    For whole counts the sum over k < count of log((r + k) / max(r, 1)), so that neither end of r overflows. The first
-    eight terms are added up one by one; what a count has beyond them, or behind the comma, is Stirling's series at
-    r + 8. Its large terms are grouped so that they have one sign.
+    plain  where the last term is left out if r is below 1, where it and the first one are nearly equal
+
+    For whole counts the sum over k < count of log((r + k) / r). The first eight terms are added up one by one; what a
+    count has beyond them, or behind the comma, is Stirling's series at r + 8, grouped so that its large terms have one
+    sign. Neither end of r overflows.
     """
+    small = log_step < -60
+    first_order = times_exp(count * ((count - 1) / 2), log_step)  # where the step itself may underflow
+    log_step = jnp.where(small, 0, log_step)
     steep = log_step > 0
     base = jnp.exp(-jnp.where(steep, log_step, 0))  # r / max(r, 1)
     one = jnp.exp(jnp.where(steep, 0, log_step))  # 1 / max(r, 1)
@@ -91,10 +123,14 @@ def log_rising(count: Array, log_step: Array) -> Array:
     beyond = count - whole
     some = beyond > 0
     log_beyond = jnp.where(some, jnp.log(jnp.where(some, beyond, 1)), -jnp.inf)
-    total = -jnp.where(whole > 0, jnp.where(steep, log_step, 0), log1p_exp(log_step + log_beyond))
-    for k in range(1, _TERMS):
-        excess = jnp.where(steep, base + (k - 1), k * one)  # (r + k) / max(r, 1) - 1
-        total += jnp.where(k < whole, jnp.log1p(excess), -jnp.log1p(beyond * one / (1 + excess)))
+    steps = jnp.where(plain, 0, count) - jnp.where(whole > 0, 1, 0).astype(count.dtype)
+    total = jnp.where(steep, log_step, 0) * steps
+    first = jnp.where(steep, log1p_exp(log_step + log_beyond), jnp.log1p(beyond * one))
+    total -= jnp.where(whole > 0, 0, first)
+    k = jnp.arange(1, _TERMS, dtype=count.dtype).reshape(-1, *[1] * count.ndim)
+    excess = jnp.where(steep[None], base[None] + (k - 1), k * one[None])  # (r + k) / max(r, 1) - 1
+    terms = jnp.log1p(jnp.where(k < whole[None], excess, (beyond * one)[None] / (1 + excess)))
+    total += jnp.where(k < whole[None], terms, -terms).sum(axis=0)
     excess = jnp.where(steep, base + (_TERMS - 1), _TERMS * one)
     step = one / (1 + excess)  # 1 / (r + 8)
     ratio = beyond * step
@@ -104,7 +140,8 @@ def log_rising(count: Array, log_step: Array) -> Array:
     w = w / (2 + w)
     lead = jnp.where(ratio > 1, far, w * (1 + (1 + w) * w * atanh_rest(w)))
     later = jnp.where(some, _stirling(step / (1 + ratio)) - _stirling(step), 0)
-    return total + beyond * (jnp.log1p(excess) + lead) + (later - jnp.log1p(ratio) / 2)
+    total += beyond * (jnp.log1p(excess) + lead) + (later - jnp.log1p(ratio) / 2)
+    return jnp.where(small, first_order, total)
 
 
 _TERMS = 8

@@ -12,7 +12,7 @@ from jax import Array
 
 from trivium.losses._contract import Nonnegative, Positive, SampleWeight, weighted
 from trivium.losses._special import atanh_rest, held, log_rising, number, times_exp, two_sum, wide
-from trivium.losses._sums import exp_of_difference, log1p_exp_of_difference
+from trivium.losses._sums import exp_of_difference
 from trivium.numerics import product
 
 Power = Annotated[float | Array, Interval(gt=1, lt=2)]
@@ -71,11 +71,30 @@ def tweedie(log_rates: Array, targets: Nonnegative, *, power: Power = 1.5, sampl
     """
     log_rates, targets, kind = wide(targets, Nonnegative, log_rates=log_rates)
     power = number(log_rates, "power", power, Power)
-    above, below = 2 - power, power - 1  # exact: each is at most the power
-    # Divided at the end, so that a slope, which is not divided, is held where it overflows itself.
-    mean_part = times_exp(jnp.ones_like(above), *product(log_rates, above)) / above
-    target_part = times_exp(targets, *product(-log_rates, below)) / below
-    return weighted((mean_part + target_part).astype(kind), sample_weight)
+    return weighted(_tweedie(log_rates, targets, power).astype(kind), sample_weight)
+
+
+@jax.custom_jvp
+def _tweedie(z: Array, targets: Array, power: Array) -> Array:
+    mean, target = _powers(z, targets, power)
+    return mean / (2 - power) + target / (power - 1)
+
+
+@_tweedie.defjvp
+def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    z, targets, power = primals
+    above, below = 2 - power, power - 1
+    mean, target = map(held, _powers(z, targets, power))
+    by_targets = held(_powers(z, jnp.ones_like(z), power)[1] / below)
+    by_power = mean * ((1 - above * z) / (above * above)) - target * ((1 + below * z) / (below * below))
+    moved = (mean - target) * tangents[0] + by_targets * tangents[1] + held(by_power) * tangents[2]
+    return _tweedie(*primals), moved
+
+
+def _powers(z: Array, targets: Array, power: Array) -> tuple[Array, Array]:
+    """mean^(2 - power) and targets * mean^(1 - power); both differences are exact, as each is at most the power."""
+    above, below = 2 - power, power - 1
+    return times_exp(jnp.ones_like(z), *product(z, above)), times_exp(targets, *product(-z, below))
 
 
 def negative_binomial(
@@ -94,13 +113,33 @@ def negative_binomial(
     Source: Hilbe 2011, "Negative binomial regression", the type NB2.
     """
     z, a, targets, kind = wide(targets, Nonnegative, log_rates=log_rates, log_dispersions=log_dispersions)
-    # log(1 + m / r) and both parts of t that go with it are taken apart, so that none overflows where the sum does not.
-    over = z + a > 0
-    low, high = jnp.where(over, -a, z), jnp.where(over, z, -a)
-    steep = jnp.where(a > 0, a, 0)
-    excess = log1p_exp_of_difference(low, high) + jnp.where(over, jnp.where(a > 0, 0, a), -(z + steep))
-    loss = _mean_part(z, a) + (targets * excess - log_rising(targets, a))
+    # Taken apart so that no part overflows where the sum does not.
+    loss = _mean_part(z, a) + (_target_part(z, a, targets) - log_rising(targets, a, z + a > 0))
     return weighted(loss.astype(kind), sample_weight)
+
+
+@jax.custom_jvp
+def _target_part(z: Array, a: Array, targets: Array) -> Array:
+    """targets * (log(1 + exp(z + a)) - z), less targets * max(a, 0) where z + a > 0: it would nearly cancel there."""
+    over, y = _smaller(z, a)
+    return targets * _excess(z, a, over, y)
+
+
+def _excess(z: Array, a: Array, over: Array, y: Array) -> Array:
+    return jnp.log1p(y) + jnp.where(over, jnp.where(a > 0, 0, a), -z)
+
+
+@_target_part.defjvp
+def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    z, a, targets = primals
+    over, y = _smaller(z, a)
+    large = targets / (1 + y)
+    x, lost = two_sum(z, a)
+    small = times_exp(large, -jnp.abs(x), jnp.where(over, -lost, lost))
+    below = jnp.where(over, small, large)  # targets * sigmoid(-x)
+    by_a = jnp.where(over, jnp.where(a > 0, -below, large), small)
+    moved = _excess(z, a, over, y) * tangents[2] - below * tangents[0] + by_a * tangents[1]
+    return _target_part(*primals), moved
 
 
 @jax.custom_jvp

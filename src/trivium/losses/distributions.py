@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt
 from jax import Array, lax
 
 from trivium.losses._contract import Finite, SampleWeight, weighted
-from trivium.losses._special import held, log_rising, number, times_exp, two_sum, wide
+from trivium.losses._special import distance, held, log_rising, number, times_exp, two_sum, wide
 from trivium.numerics import product
 
 
@@ -47,7 +47,7 @@ def gaussian_nll(
 def _gaussian(error: Array, log_scale: Array, half: Array, rest: Array) -> Array:
     """exp(2 * (half + rest)) times the loss; in the square the exponents are added up before they are raised."""
     root = _in_scales(error, log_scale, half, rest)
-    return root * root / 2 + times_exp(log_scale + math.log(2 * math.pi) / 2, 2 * half, 2 * rest)
+    return root * (root / 2) + times_exp(log_scale + math.log(2 * math.pi) / 2, 2 * half, 2 * rest)
 
 
 @_gaussian.defjvp
@@ -77,7 +77,7 @@ def laplace_nll(means: Array, log_scales: Array, targets: Finite, *, sample_weig
     Source: Laplace 1774, "Mémoire sur la probabilité des causes par les évènements".
     """
     means, log_scales, targets, kind = wide(targets, Finite, means=means, log_scales=log_scales)
-    loss = times_exp(jnp.abs(targets - means), -log_scales) + (log_scales + math.log(2))
+    loss = times_exp(distance(targets - means), -log_scales) + (log_scales + math.log(2))
     return weighted(loss.astype(kind), sample_weight)
 
 
@@ -104,39 +104,44 @@ def student_t_nll(
     """
     means, log_scales, targets, kind = wide(targets, Finite, means=means, log_scales=log_scales)
     freedom = number(means, "degrees_of_freedom", degrees_of_freedom, Annotated[float, Gt(0)])
-    spread = (freedom + 1) / 2 * _log1p_square(targets - means, log_scales, freedom)
-    # log(gamma(n / 2 + 1 / 2) / gamma(n / 2)) without the part that grows with n, which log(n) / 2 takes away.
-    log_step = -jnp.log(freedom / 2)
-    ratio = log_rising(jnp.full_like(freedom, 0.5), log_step) + jnp.where(log_step > 0, log_step, 0) / 2
+    # log(gamma(n / 2 + 1 / 2) / gamma(n / 2)) without log(n / 2) / 2, which would cancel with log(n) / 2.
+    ratio = log_rising(jnp.full_like(freedom, 0.5), -jnp.log(freedom / 2))
+    spread = _student(targets - means, log_scales, freedom)
     loss = spread + (log_scales + (math.log(2 * math.pi) / 2 - ratio))
     return weighted(loss.astype(kind), sample_weight)
 
 
 @jax.custom_jvp
+def _student(error: Array, log_scale: Array, freedom: Array) -> Array:
+    """(freedom + 1) / 2 * log(1 + q^2 / freedom), q = error / exp(log_scale)."""
+    return (freedom + 1) / 2 * _log1p_square(error, log_scale, freedom)
+
+
+@_student.defjvp
+def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    """The slopes are multiples of the share of q^2 in freedom + q^2; far out that is 1 / (1 + freedom / q^2)."""
+    error, log_scale, freedom = primals
+    q = held(times_exp(error, -log_scale))
+    far = jnp.abs(q) > jnp.sqrt(freedom)
+    inner, outer = jnp.where(far, 0, q), jnp.where(far, error, 1)
+    inverse = times_exp(1 / outer, jnp.where(far, log_scale, 0))
+    small = jnp.where(far, freedom * inverse * inverse, inner * (inner / freedom))
+    share = jnp.where(far, 1, small) / (1 + small)
+    weight = (freedom + 1) / (freedom + inner * inner)
+    near = times_exp(jnp.where(far, 0, error) * weight, -2 * log_scale)
+    by_error = held(jnp.where(far, (freedom + 1) * share / outer, near))
+    by_freedom = _log1p_square(error, log_scale, freedom) / 2 - (freedom + 1) / 2 * share / freedom
+    moved = by_error * tangents[0] - (freedom + 1) * share * tangents[1] + by_freedom * tangents[2]
+    return _student(*primals), moved
+
+
 def _log1p_square(error: Array, log_scale: Array, freedom: Array) -> Array:
-    """log(1 + q^2 / freedom), q = error / exp(log_scale), which may be far beyond the largest number."""
+    """log(1 + q^2 / freedom), also where the square is far beyond the largest number."""
     size = jnp.where(error == 0, 1, jnp.abs(error))
     logarithm = 2 * (jnp.log(size) - log_scale) - jnp.log(freedom)
     beyond = (logarithm > 40) & (error != 0)
     root = times_exp(error, -jnp.where(beyond, 0, log_scale))
     return jnp.where(beyond, logarithm, jnp.log1p(root * (root / freedom)))
-
-
-@_log1p_square.defjvp
-def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    """Far out the share of the square is 1 / (1 + freedom / q^2), and the slope 2 / error of it."""
-    error, log_scale, freedom = primals
-    q = held(times_exp(error, -log_scale))
-    far = jnp.abs(q) > jnp.sqrt(freedom)
-    inner = jnp.where(far, 0, q)
-    outer = jnp.where(far, error, 1)
-    inverse = times_exp(1 / outer, jnp.where(far, log_scale, 0))
-    small = jnp.where(far, freedom * inverse * inverse, inner * (inner / freedom))
-    share = jnp.where(far, 1, small) / (1 + small)
-    near_slope = held(times_exp(jnp.where(far, 0, error), -2 * log_scale)) / (freedom + inner * inner)
-    by_error = 2 * jnp.where(far, share / outer, near_slope)
-    moved = by_error * tangents[0] - 2 * share * tangents[1] - share / freedom * tangents[2]
-    return _log1p_square(*primals), moved
 
 
 def gaussian_crps(means: Array, log_scales: Array, targets: Finite, *, sample_weight: SampleWeight = None) -> Array:

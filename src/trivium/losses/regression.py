@@ -10,8 +10,8 @@ from jax import Array, lax
 
 from trivium.activations import tanh
 from trivium.losses._contract import Finite, SampleWeight, weighted
-from trivium.losses._special import number, wide
-from trivium.numerics import polynomial, product
+from trivium.losses._special import distance, minus_product, number, wide
+from trivium.numerics import polynomial
 
 Size = Annotated[float | Array, Gt(0)]
 AboveMinusOne = Annotated[Array, Interval(gt=-1, lt=np.inf)]
@@ -44,7 +44,7 @@ def absolute_error(predictions: Array, targets: Finite, *, sample_weight: Sample
     Source: Boscovich 1757, "De litteraria expeditione per pontificiam ditionem".
     """
     predictions, targets, kind = wide(targets, Finite, predictions=predictions)
-    return weighted(jnp.abs(predictions - targets).astype(kind), sample_weight)
+    return weighted(distance(predictions - targets).astype(kind), sample_weight)
 
 
 mae = mean_absolute_error = absolute_error
@@ -129,7 +129,7 @@ def mape(predictions: Array, targets: Finite, *, least: Size = 1e-7, sample_weig
     """
     predictions, targets, kind = wide(targets, Finite, predictions=predictions)
     unit = jnp.maximum(jnp.abs(targets), number(predictions, "least", least, Size))
-    return weighted((jnp.abs(predictions - targets) / unit).astype(kind), sample_weight)
+    return weighted((distance(predictions - targets) / unit).astype(kind), sample_weight)
 
 
 mean_absolute_percentage_error = mape
@@ -232,28 +232,28 @@ def _one_minus_cosine(a: Array, b: Array) -> Array:
 
     That part is taken between a and the multiple of b, or of -b, that has its length.
     """
-    gap, sides, (a_unit, b_unit), lengths, known = _across(a, b)
+    gap, sides, (a_unit, b_unit), spans, known = _across(a, b)
     middle = a_unit + b_unit
     middle = middle / jnp.sqrt(jnp.where(known, (middle * middle).sum(axis=-1, keepdims=True), 1))
     gap = gap - middle * (gap * middle).sum(axis=-1, keepdims=True)  # the rounding of the multiple
-    half = (gap * gap).sum(axis=-1, keepdims=True) / (2 * lengths[0] * lengths[0])
+    half = (gap * gap).sum(axis=-1, keepdims=True) / (2 * spans[0])
     return jnp.where(known, jnp.where(sides > 0, half, 2 - half), 1)[..., 0]
 
 
 @_one_minus_cosine.defjvp
 def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    gap, sides, units, lengths, known = _across(*primals)
+    gap, sides, units, spans, known = _across(*primals)
     moves = []
-    for unit, length, side, tangent in zip(units, lengths, (sides, -jnp.ones_like(sides)), tangents, strict=True):
-        slope = (gap - unit * (gap * unit).sum(axis=-1, keepdims=True)) * side / (lengths[0] * length)
+    for unit, span, side, tangent in zip(units, spans, (sides, -jnp.ones_like(sides)), tangents, strict=True):
+        slope = (gap - unit * (gap * unit).sum(axis=-1, keepdims=True)) * side / span
         moves.append(jnp.where(known, slope, 0) * tangent)
     return _one_minus_cosine(*primals), (moves[0] + moves[1]).sum(axis=-1)
 
 
 def _across(a: Array, b: Array) -> tuple[Array, Array, tuple[Array, Array], tuple[Array, Array], Array]:
-    """a minus the multiple of +-b of its length, that sign, both directions (b's with the sign), the lengths.
+    """a minus the multiple of +-b of its length, that sign, both directions (b's with the sign), and whether they are.
 
-    Last, whether there are directions: a row of zeros has none.
+    Before the last what slopes are divided by: the product of the lengths, for a with the multiple's instead of b's.
     """
     squares = (a * a).sum(axis=-1, keepdims=True), (b * b).sum(axis=-1, keepdims=True)
     known = (squares[0] != 0) & (squares[1] != 0)
@@ -261,8 +261,9 @@ def _across(a: Array, b: Array) -> tuple[Array, Array, tuple[Array, Array], tupl
     sides = jnp.where(lax.stop_gradient((a * b).sum(axis=-1, keepdims=True)) < 0, -1, 1).astype(a.dtype)
     b = b * sides
     multiple = jnp.broadcast_to(lax.stop_gradient(lengths[0] / lengths[1]), b.shape)
-    value, rest = product(multiple, b)
-    return (a - value) - rest, sides, (a / lengths[0], b / lengths[1]), lengths, known
+    gap = minus_product(a, multiple, b)
+    product = lengths[0] * lengths[1]
+    return gap, sides, (a / lengths[0], b / lengths[1]), (multiple[..., :1] * product, product), known
 
 
 def _in_reach(rows: Array) -> Array:
