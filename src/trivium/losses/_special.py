@@ -119,20 +119,22 @@ def log_rising(count: Array, log_step: Array, plain: Array | bool = False) -> Ar
     steep = log_step > 0
     base = jnp.exp(-jnp.where(steep, log_step, 0))  # r / max(r, 1)
     one = jnp.exp(jnp.where(steep, 0, log_step))  # 1 / max(r, 1)
-    whole = jnp.minimum(jnp.floor(count), _TERMS)
+    # Between whole counts the first terms and the series would nearly cancel; from r = 8 on the series does alone.
+    alone = (log_step < -math.log(_TERMS)) & (count != jnp.floor(count))
+    whole = jnp.where(alone, 0, jnp.minimum(jnp.floor(count), _TERMS))
     beyond = count - whole
     some = beyond > 0
     log_beyond = jnp.where(some, jnp.log(jnp.where(some, beyond, 1)), -jnp.inf)
     steps = jnp.where(plain, 0, count) - jnp.where(whole > 0, 1, 0).astype(count.dtype)
     total = jnp.where(steep, log_step, 0) * steps
     first = jnp.where(steep, log1p_exp(log_step + log_beyond), jnp.log1p(beyond * one))
-    total -= jnp.where(whole > 0, 0, first)
+    total -= jnp.where((whole > 0) | alone, 0, first)
     k = jnp.arange(1, _TERMS, dtype=count.dtype).reshape(-1, *[1] * count.ndim)
     excess = jnp.where(steep[None], base[None] + (k - 1), k * one[None])  # (r + k) / max(r, 1) - 1
     terms = jnp.log1p(jnp.where(k < whole[None], excess, (beyond * one)[None] / (1 + excess)))
-    total += jnp.where(k < whole[None], terms, -terms).sum(axis=0)
-    excess = jnp.where(steep, base + (_TERMS - 1), _TERMS * one)
-    step = one / (1 + excess)  # 1 / (r + 8)
+    total += jnp.where(alone, 0, jnp.where(k < whole[None], terms, -terms).sum(axis=0))
+    excess = jnp.where(alone, 0, jnp.where(steep, base + (_TERMS - 1), _TERMS * one))
+    step = one / (1 + excess)  # 1 / (r + 8), or 1 / r
     ratio = beyond * step
     large = jnp.where(ratio > 1, ratio, 1)
     far = jnp.log1p(large) * (1 + 1 / large) - 1
