@@ -1,15 +1,19 @@
 """The compiled epochs: what they compute, and that they compute it again."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from trivium import activations, heads, losses, network, optimizers
 from trivium.initializers import glorot_uniform
 from trivium.training.history import History
 from trivium.training.loop import evaluate, train
-from trivium.training.program import Program, _batches, predict, run, start
+from trivium.training.program import EVERY_ROW, Program, Rows, predict, run, shuffled, start
+from trivium.training.rows import bucket
 from trivium.training.split import split, table
 
 random = np.random.default_rng(0)
@@ -45,10 +49,65 @@ def test_full_batch_gradient_descent_is_the_textbook_recurrence():
     np.testing.assert_allclose(state.parameters[0]["biases"][0], b, rtol=1e-4)
 
 
-def test_every_row_once_per_epoch_and_the_filling_does_not_count():
-    order, counts = _batches(jax.random.PRNGKey(0), 100, 32)
-    assert order.shape == (4, 32)
-    assert sorted(np.asarray(order)[np.asarray(counts)]) == list(range(100))
+@pytest.mark.parametrize("n", [1, 2, 3, 100, 4097])
+def test_a_shuffle_holds_every_row_once_and_fills_up_with_some_of_them(n):
+    order = np.asarray(shuffled(jax.random.PRNGKey(n), n + 50, n))
+    assert sorted(order[:n]) == list(range(n))
+    assert np.isin(order[n:], order[:n]).all()
+
+
+def test_every_order_is_as_likely_as_any_other():
+    keys = jax.random.split(jax.random.PRNGKey(0), 24_000)
+    orders = np.asarray(jax.vmap(lambda key: shuffled(key, 4, 4))(keys))
+    counts = np.unique(orders, axis=0, return_counts=True)[1]
+    assert len(counts) == 24
+    assert ((counts - 1000) ** 2 / 1000).sum() < 60  # chi-squared of 23 degrees: beyond it once in 30,000 times
+
+
+def test_a_shuffle_leaves_no_trace_of_the_old_order():
+    keys = jax.random.split(jax.random.PRNGKey(1), 400)
+    orders = np.asarray(jax.vmap(lambda key: shuffled(key, 1000, 1000))(keys)).astype(float)
+    distances = np.abs(np.diff(orders, axis=1))
+    assert distances.mean() == pytest.approx(1001 / 3, rel=0.01)  # of neighbours, as of any two
+    assert (distances == 1).mean() == pytest.approx(2 / 1000, rel=0.15)
+    correlations = [np.corrcoef(order, np.arange(1000))[0, 1] for order in orders]
+    assert np.mean(correlations) == pytest.approx(0, abs=0.006)
+    assert np.std(correlations) == pytest.approx(1000**-0.5, rel=0.15)
+
+
+def test_filling_up_changes_nothing():
+    exact = Rows(jnp.asarray(X), jnp.asarray(Y), jnp.ones(100), None, np.int32(100))
+    state = start(program(), {"learning_rate": 0.05}, parameters(3, 1), jax.random.PRNGKey(2))
+    for batch_size, same in ((32, np.testing.assert_array_equal), (EVERY_ROW, partial(assert_allclose, rtol=1e-5))):
+        ends = []
+        for size in (100, 104, 150):
+            filled = [jnp.resize(array, (size, *array.shape[1:])) for array in exact[:3]]
+            rows = Rows(*filled, None, exact.n)
+            choices = program(batch_size=batch_size)
+            end, _ = run(choices, {"learning_rate": np.float32(0.05)}, state, rows, rows, np.int32(5), np.int32(9))
+            ends.append(end.parameters)
+        for other in ends[1:]:
+            jax.tree.map(same, ends[0], other)
+
+
+def test_tables_of_like_size_share_a_program():
+    sizes = np.arange(1, 100_000, 7)
+    buckets = np.array([bucket(int(n)) for n in sizes])
+    assert (buckets >= sizes).all()
+    assert (buckets[10:] <= sizes[10:] * 9 / 8).all()
+    assert len(np.unique(buckets)) < 8 * 12
+
+
+def test_a_fold_trains_as_its_rows_alone_do():
+    fold = np.arange(0, 100, 3)
+    whole = table(X, Y, None)
+    ends = []
+    for rows in (whole._replace(places=fold), table(X[fold], Y[fold], None)):
+        state = start(program(batch_size=8), {"learning_rate": 0.05}, parameters(3, 1), jax.random.PRNGKey(2))
+        history = History("R2", 1.0)
+        state = train(program(batch_size=8), {"learning_rate": 0.05}, state, rows, rows, epochs=5, history=history)
+        ends.append((state.parameters, history.train_loss, history.validation_loss))
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5), *ends)
 
 
 def test_the_same_seed_gives_the_same_bits_however_the_epochs_are_cut():

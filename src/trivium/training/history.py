@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Ending = Literal["all epochs", "no progress", "time limit", "interrupted", "not finite"]
+Ending = Literal["all epochs", "no progress", "time limit", "interrupted", "not finite", "overtaken"]
 
 
 @dataclass

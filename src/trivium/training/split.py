@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from trivium.training.loop import Table
+from trivium.training.rows import Table
 
 FEWEST_ROWS_ASIDE = 10
 """A validation part of fewer rows cannot tell a good epoch from a lucky one, and is not kept aside."""

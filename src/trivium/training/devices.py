@@ -1,0 +1,204 @@
+"""What the machine offers: where members train, the cache of compiled programs, and advice, once, in the log."""
+
+import logging
+import os
+import sys
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import joblib
+
+CACHE_BYTES = 512 * 2**20
+"""Most bytes of compiled programs kept on disk; the oldest go first, when a process starts."""
+
+AT_ONCE = 64
+"""Most members that one call trains on an accelerator, stacked."""
+
+log = logging.getLogger("trivium")
+config: Any = jax.config  # its names are made at run time
+
+
+class Lane(NamedTuple):
+    """A place where members train: one call after another."""
+
+    device: Any  # one of JAX's, None: wherever JAX computes by itself
+    at_once: int  # members in a call
+
+
+def lanes(n_members: int) -> list[Lane]:
+    """Where so many members train: an accelerator each, or the cores of the CPU, as many as this process may use."""
+    platform = jax.default_backend()
+    if platform == "cpu":
+        return [Lane(None, 1)] * min(n_members, cores())
+    accelerators = jax.local_devices()
+    if len(accelerators) == 1:
+        return [Lane(None, min(n_members, AT_ONCE))]
+    return [Lane(device, AT_ONCE) for device in accelerators[:n_members]]
+
+
+def cores() -> int:
+    """Cores that this process may use: affinity, the container's quota, and what joblib left to a worker count."""
+    allowed = joblib.cpu_count()
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(allowed, int(told))) if told.isdigit() else allowed
+
+
+_prepared = threading.Lock()
+_ready = False
+
+
+def prepare() -> None:
+    """Before the first computation: the cache, and advice. Cheap from the second call on.
+
+    Raises RuntimeError in a process forked after JAX had started: it would wait for threads that are not there.
+    """
+    global _ready
+    if _forked:
+        raise RuntimeError(
+            "training must run in a process that was not forked after JAX had started, got such a fork: it would hang. "
+            "Start the workers before the first fit, or start them fresh: joblib's 'loky' (its default), or "
+            "multiprocessing.get_context('spawn')."
+        )
+    with _prepared:
+        if not _ready:
+            _ready = True
+            _set_up_cache()
+            _advise()
+
+
+# --- forks -----------------------------------------------------------------------------------------------------------
+
+_forked = False
+
+
+def _backend_has_started() -> bool:
+    """Whether JAX's threads run already; JAX has no public way to ask without starting them."""
+    try:
+        from jax._src.xla_bridge import backends_are_initialized
+
+        return backends_are_initialized()
+    except ImportError:
+        return _ready
+
+
+def _in_forked_child() -> None:
+    global _forked
+    _forked = _forked or _backend_has_started()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_forked_child)
+
+
+# --- the cache of compiled programs ----------------------------------------------------------------------------------
+
+_ours: Path | None = None
+
+
+def cache_folder() -> Path:
+    """Where compiled programs are kept between processes: one folder per JAX and kind of processor."""
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return base / "trivium" / f"jax-{jax.__version__}-{_processor():08x}"
+
+
+def _processor() -> int:
+    """A number for what the processor can do: a program compiled for a better one would crash."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        about = sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))})
+    except OSError:
+        import platform
+
+        about = [platform.machine(), platform.processor()]
+    return zlib.crc32("\n".join(about).encode())
+
+
+def _set_up_cache() -> None:
+    """A cache in the user's folder, unless TRIVIUM_CACHE is off or JAX has one already."""
+    global _ours
+    if os.environ.get("TRIVIUM_CACHE", "").lower() in ("off", "0", "no", "false"):
+        return
+    if config.jax_compilation_cache_dir or not config.jax_enable_compilation_cache:
+        return
+    try:
+        folder = cache_folder()
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # who can write here can run code
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(f"{folder} is not writable")
+        _prune(folder)
+    except (OSError, RuntimeError) as error:  # RuntimeError: no home
+        log.info("Each process compiles its programs anew: no cache (%s). Set XDG_CACHE_HOME to a folder.", error)
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    if config.jax_persistent_cache_min_compile_time_secs == 1.0:  # JAX's default, under which few of ours are kept
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    _ours = folder
+
+
+def _prune(folder: Path) -> None:
+    """Delete the oldest entries beyond CACHE_BYTES. Another process may be deleting, too."""
+    entries = []
+    for entry in os.scandir(folder):
+        try:
+            facts = entry.stat()
+        except OSError:
+            continue
+        entries.append((max(facts.st_atime, facts.st_mtime), facts.st_size, entry.path))
+    total = sum(size for _, size, _ in entries)
+    for _, size, path in sorted(entries):
+        if total <= CACHE_BYTES:
+            return
+        Path(path).unlink(missing_ok=True)
+        total -= size
+
+
+@contextmanager
+def guarded(*, first_call: bool) -> Iterator[None]:
+    """Around a call that may compile: a broken entry of our cache is no news to the user, and is mended.
+
+    JAX compiles anew where it cannot read an entry, with a warning, but never writes over it: the cache is emptied.
+    """
+    if not first_call or _ours is None:
+        yield
+        return
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    broken = [entry for entry in caught if "persistent compilation cache" in str(entry.message)]
+    if broken:
+        log.info("The cache of compiled programs in %s was damaged and is made anew: %s", _ours, broken[0].message)
+        for path in _ours.glob("*-cache"):
+            path.unlink(missing_ok=True)
+    for entry in caught:
+        if entry not in broken:
+            warnings.warn_explicit(entry.message, entry.category, entry.filename, entry.lineno)
+
+
+# --- advice ----------------------------------------------------------------------------------------------------------
+
+
+def _advise() -> None:
+    """What would make training faster here, each once per process."""
+    if config.jax_disable_jit:
+        log.warning("JAX runs without its compiler, many times slower: unset JAX_DISABLE_JIT.")
+    if jax.default_backend() != "cpu":
+        return
+    allowed, used = joblib.cpu_count(), cores()
+    if used < allowed:
+        log.info(
+            "Training uses %d of %d cores, as OMP_NUM_THREADS says. Set it to %d for more.", used, allowed, allowed
+        )
+    if Path("/proc/driver/nvidia/version").exists():
+        log.info('A GPU is here, but JAX was installed without it: pip install "jax[cuda12]".')
