@@ -16,12 +16,14 @@ PICTURES = Path(__file__).parent / "pictures"
 
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Rows under their heads; numbers with four digits."""
-    table = Table(title=title, title_justify="left")
+    table = Table()
     for name in head:
         table.add_column(name, justify="right")
     for row in rows:
         table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
-    Console(width=118).print(table)
+    console = Console(width=118)
+    console.print(title, style="italic", highlight=False)
+    console.print(table)
 
 
 def save_picture(figure: plt.Figure, name: str) -> Path:

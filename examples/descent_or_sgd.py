@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 
 from trivium import NeuralClassifier
 
-EPOCHS = 60
+EPOCHS = 40
 RUNS = {
     "gradient descent": {"optimizer": "gd"},
     "SGD, batches of 256": {"optimizer": "sgd", "batch_size": 256},
@@ -49,7 +49,8 @@ def main() -> dict[str, float]:
     for name, model in models.items():
         axes.semilogy(model.history_.train_loss, label=name)
     axes.set(xlabel="passes over the rows", ylabel="training loss", title="The same rows, the same learning rate")
-    axes.legend()
+    axes.set_ylim(bottom=3e-5)  # room for the legend
+    axes.legend(loc="lower left", ncols=2)
     save_picture(figure, "descent_or_sgd")
     return {name: model.history_.train_loss[-1] for name, model in models.items()}
 

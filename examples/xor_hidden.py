@@ -50,6 +50,7 @@ def main() -> dict[str, float]:
     figure.colorbar(picture, ax=right, label="P(XOR = 1)")
     right.scatter(*X.T, c=XOR, cmap="gray", edgecolors="black", s=80)
     right.set(xlabel="first input", ylabel="second input", title="What the tanh network says")
+    figure.tight_layout()
     save_picture(figure, "xor_hidden")
     return {name: float(model.score(X, XOR)) for name, model in models.items()}
 

@@ -47,6 +47,7 @@ def main() -> dict[str, float]:
     right.scatter(*X[XOR == 1].T, s=120, marker="s", label="XOR = 1")
     right.set(xlabel="first input", ylabel="second input", title="No straight line parts circles and squares")
     right.legend(loc="center")
+    figure.tight_layout()
     save_picture(figure, "xor_linear")
     return losses
 

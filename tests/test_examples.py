@@ -1,4 +1,4 @@
-"""The tutorial's examples run, save their pictures and show what they say."""
+"""The examples run, save their pictures and show what they say."""
 
 import importlib
 import math
@@ -12,6 +12,9 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 @pytest.fixture
 def results(request, monkeypatch, tmp_path):
     """What the main function of an example returns, after it saved its picture."""
+    for library in ("equinox", "flax"):
+        if request.param.endswith(library):
+            pytest.importorskip(library, reason=f"{library} is not installed: pip install '.[examples]'")
     monkeypatch.syspath_prepend(str(EXAMPLES))
     show = importlib.import_module("_show")
     monkeypatch.setattr(show, "PICTURES", tmp_path)
@@ -57,6 +60,17 @@ def test_a_zero_start_is_dead_and_a_hidden_layer_mends_it(results):
 def test_hardly_any_gradient_comes_through_ten_sigmoids(results):
     assert results["sigmoid"] < 1e-5
     assert results["relu"] > 0.02
+    assert results["textbook at the start, off by"] < 1e-5  # what vanishes there, vanishes in float64 too
+    assert results["textbook slope at 17"] == 0  # what float32 loses
+    assert results["true slope at 17, off by"] < 1e-6
+    assert results["stuck"] == 1
+    assert results["freed"] < 1e-6
+
+
+@example("mse_for_classes")
+def test_the_squared_error_hardly_pulls_back_what_is_sure_and_wrong(results):
+    assert results["squared / cross at -10"] < 1e-3
+    assert results["squared error"] > 3 * results["cross-entropy"]
 
 
 @example("learning_rates")
@@ -70,3 +84,23 @@ def test_only_the_right_learning_rate_learns(results):
 def test_more_steps_per_pass_come_further(results):
     losses = list(results.values())
     assert losses == sorted(losses, reverse=True)
+
+
+@example("own_loop_jax")
+def test_parts_serve_a_loop_of_ones_own(results):
+    assert min(results.values()) > 0.93
+
+
+@example("optimizer_in_equinox")
+def test_optimizers_serve_an_equinox_model(results):
+    assert min(results.values()) > 0.93
+
+
+@example("optimizer_in_flax")
+def test_optimizers_serve_a_flax_model(results):
+    assert min(results.values()) > 0.2
+
+
+@example("optax_in_estimator")
+def test_optimizers_of_optax_serve_the_estimator(results):
+    assert min(results.values()) > 0.95
