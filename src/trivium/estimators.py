@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from trivium import activations, choices, heads, losses, network
 from trivium.catalog import get
@@ -221,7 +221,7 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
         """
         chosen = choices.resolve(self.get_params())
         self.target_name_ = getattr(y, "name", None)
-        X, y = _rows(X, as_classes(y))
+        X, y = read.rows(X, as_classes(y))
         check_classification_targets(y)
         self.classes_, numbers = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -242,7 +242,7 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
         The first call learns the columns. Raises ValueError for a class that was not announced.
         """
         chosen = choices.resolve(self.get_params())
-        X, y = _rows(X, as_classes(y))
+        X, y = read.rows(X, as_classes(y))
         check_classification_targets(y)
         first = not hasattr(self, "schema_")
         if first:
@@ -264,16 +264,27 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The probability of each class, (n_samples, n_classes), columns in the order of `classes_`."""
+        """The probability of each class, (n_samples, n_classes), columns in the order of `classes_`.
+
+        Raises ValueError where the loss asks for a margin and knows no probability, as a hinge.
+        """
+        check_is_fitted(self)
+        if not self._head().probabilistic:
+            raise ValueError(
+                f"loss must be one that knows probabilities for predict_proba, got {self._used_['loss']!r}. "
+                "Train with 'cross_entropy', or call predict."
+            )
+        return self._shares(X)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The likeliest class of each row, (n_samples,)."""
+        return self.classes_[np.argmax(self._shares(X), axis=1)]
+
+    def _shares(self, X: Any) -> np.ndarray:
         predictions = self._predict(X).astype(np.float64)
         if predictions.ndim == 1:
             return np.column_stack([1 - predictions, predictions])
         return predictions / predictions.sum(axis=1, keepdims=True)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """The likeliest class of each row, (n_samples,)."""
-        probabilities = self.predict_proba(X)
-        return self.classes_[np.argmax(probabilities, axis=1)]
 
     def _loss(self) -> Callable:
         if self._used_["loss"] is not None:
@@ -285,10 +296,10 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
 
     def _targets(self, numbers: np.ndarray) -> np.ndarray:
         """Numbers of classes, encoded as the loss takes them."""
-        head = self._head()
-        if head.width == 1:
-            return numbers.astype(np.float32)
-        return np.eye(head.width, dtype=np.float32)[numbers] if head.one_hot else numbers.astype(np.int32)
+        kind = self._head().targets
+        if kind == "one-hot":
+            return np.eye(len(self.classes_), dtype=np.float32)[numbers]
+        return numbers.astype(np.float32 if kind == "numbers" else np.int32)
 
 
 class NeuralRegressor(RegressorMixin, _NeuralEstimator):
@@ -323,7 +334,7 @@ class NeuralRegressor(RegressorMixin, _NeuralEstimator):
         """
         chosen = choices.resolve(self.get_params())
         self.target_name_ = getattr(y, "name", None)
-        X, y = _rows(X, as_numbers(y))
+        X, y = read.rows(X, as_numbers(y))
         self._remember()
         self._head()
         inputs = self._accept(X, first=True)
@@ -337,7 +348,7 @@ class NeuralRegressor(RegressorMixin, _NeuralEstimator):
         The first call learns the columns and the scale of y.
         """
         chosen = choices.resolve(self.get_params())
-        X, y = _rows(X, as_numbers(y))
+        X, y = read.rows(X, as_numbers(y))
         first = not hasattr(self, "schema_")
         if first:
             self._remember()
@@ -350,10 +361,14 @@ class NeuralRegressor(RegressorMixin, _NeuralEstimator):
         return self._predict(X).astype(np.float64) * self.target_scale_ + self.target_centre_
 
     def _learn_scale(self, y: np.ndarray) -> None:
-        """Centre and scale of the targets: only where the network's predictions are free to take any value."""
+        """Centre and scale of the targets, where predictions are free to take any value and the loss allows it."""
+        heads.check_targets(self._loss(), y)
         self.target_centre_, self.target_scale_ = 0.0, 1.0
-        if heads.network_puts_out(self._loss()) == "predictions" and self._used_["output_activation"] is None:
-            self.target_centre_, self.target_scale_ = float(y.mean()), float(y.std()) or 1.0
+        if self._used_["output_activation"] is None:
+            may_shift, may_scale = heads.moves_with(self._loss(), self._head())
+            self.target_centre_ = float(y.mean()) if may_shift else 0.0
+            spread = y.std() if may_shift else np.abs(y).mean()
+            self.target_scale_ = (float(spread) or 1.0) if may_scale else 1.0
 
     def _loss(self) -> Callable:
         return losses.squared_error if self._used_["loss"] is None else get(losses, self._used_["loss"], "loss")
@@ -379,13 +394,3 @@ def _keys(random: np.random.RandomState) -> tuple[jax.Array, jax.Array]:
     """For the initial weights, and for the order of the rows."""
     init_key, order_key = jax.random.split(jax.random.PRNGKey(random.randint(2**31)))
     return init_key, order_key
-
-
-def _rows(X: Any, y: np.ndarray) -> tuple[Any, np.ndarray]:
-    """X and y, which must have as many rows as each other, and two at least."""
-    frame = read.as_frame(X)
-    X = X if frame is None else frame
-    check_consistent_length(X, y)
-    if len(y) < 2:
-        raise ValueError(f"X must have at least two rows, got n_samples = {len(y)}. One sample teaches nothing.")
-    return X, y

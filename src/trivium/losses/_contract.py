@@ -6,11 +6,11 @@ be told of it. The domain of a loss's targets is written once, as the annotation
 
 from typing import Annotated, Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from annotated_types import Ge, Interval
 from jax import Array
+from jax.core import Tracer
 
 from trivium.catalog import violation
 
@@ -42,9 +42,12 @@ def same_shape(name: str, given: Array, targets: Any, domain: Any = None) -> Arr
     return within("targets", jnp.asarray(targets), domain)
 
 
-def one_per_row(name: str, given: Array, targets: Any, *, ignored: int | None = None) -> Array:
+def one_per_row(
+    name: str, given: Array, targets: Any, *, classes: int | None = None, ignored: int | None = None
+) -> Array:
     """Class numbers as an array, one for each row of (..., classes).
 
+    classes  how many there are; None: as many as the last axis is long
     ignored  a number outside the classes that marks rows without a target
     Raises ValueError where the shapes do not fit, and for a known number that is no class of the row.
     """
@@ -58,8 +61,8 @@ def one_per_row(name: str, given: Array, targets: Any, *, ignored: int | None = 
         raise ValueError(
             f"targets must be whole numbers of classes, got an array of {targets.dtype}. Convert: targets.astype(int)."
         )
-    if not isinstance(targets, jax.core.Tracer):
-        numbers, classes = np.asarray(targets), np.shape(given)[-1]
+    if not isinstance(targets, Tracer):
+        numbers, classes = np.asarray(targets), np.shape(given)[-1] if classes is None else classes
         wrong = ((numbers < 0) | (numbers >= classes)) & (numbers != ignored)
         _refuse("targets", numbers, wrong, f"from 0 to {classes - 1}, one of {classes} classes")
     return targets
@@ -68,7 +71,7 @@ def one_per_row(name: str, given: Array, targets: Any, *, ignored: int | None = 
 def within(parameter: str, values: Array, domain: Any) -> Array:
     """The values. Raises ValueError that names the first known one outside the domain, and its place."""
     bounds = getattr(domain, "__metadata__", ())
-    if bounds and not isinstance(values, jax.core.Tracer):
+    if bounds and not isinstance(values, Tracer):
         known = np.asarray(values)
         extremes = (known.min(), known.max()) if known.size else ()
         for extreme in extremes:

@@ -122,7 +122,7 @@ def _(primals, tangents):
 def _contrast(p: Array, targets: Array) -> tuple[Array, Array]:
     """(t - p) / (p + t) with its sign, and p + t; 0 and 1 where both are 0."""
     both = p + targets
-    some = both > 0
+    some = ~(both == 0)  # a NaN stays one
     return jnp.where(some, -excess(p, targets) / jnp.where(some, both, 1), 0), jnp.where(some, both, 1)
 
 

@@ -1,19 +1,14 @@
 """Losses for classes in an order. The network puts out classes - 1 `logits`, one per boundary between neighbours."""
 
-from typing import Annotated
-
 import jax.numpy as jnp
-from annotated_types import Ge
 from jax import Array, lax
 
+from trivium.losses._contract import Label, SampleWeight, one_per_row, weighted
 from trivium.losses._exact import log1p_exp
 from trivium.losses._sums import log_of_one_minus_exp
 
-Rank = Annotated[Array, Ge(0)]
-"""Targets: the number of the class in the order, from 0 to classes - 1."""
 
-
-def cumulative_logit(logits: Array, targets: Rank) -> Array:
+def cumulative_logit(logits: Array, targets: Label, *, sample_weight: SampleWeight = None) -> Array:
     """Cumulative logit: -log(sigmoid(logits[target]) - sigmoid(logits[target - 1])).
 
     logits   (..., classes - 1), rising along the last axis: logits[k] = threshold[k] - score, so that
@@ -34,14 +29,15 @@ def cumulative_logit(logits: Array, targets: Rank) -> Array:
     # sigmoid(b) - sigmoid(a) = sigmoid(b) * sigmoid(-a) * (1 - exp(a - b)): three logs of one sign.
     gap = jnp.maximum(above - below, jnp.finfo(logits.dtype).tiny)
     inner = -log_of_one_minus_exp(jnp.where(first_class | last_class, 1, gap))
-    return (
+    losses = (
         jnp.where(last_class, 0, log1p_exp(-above))
         + jnp.where(first_class, 0, log1p_exp(below))
         + jnp.where(first_class | last_class, 0, inner)
     )
+    return weighted(losses, sample_weight)
 
 
-def corn(logits: Array, targets: Rank) -> Array:
+def corn(logits: Array, targets: Label, *, sample_weight: SampleWeight = None) -> Array:
     """CORN: sum over k <= target of binary cross-entropy(logits[k], target > k).
 
     logits   (..., classes - 1): sigmoid(logits[k]) is the probability of a class above k for a row of at least k; the
@@ -58,7 +54,7 @@ def corn(logits: Array, targets: Rank) -> Array:
     boundary = lax.broadcasted_iota(targets.dtype, logits.shape, logits.ndim - 1)
     passed = boundary < targets
     terms = log1p_exp(jnp.where(passed, -logits, logits))
-    return jnp.where(boundary <= targets, terms, 0).sum(axis=-1)
+    return weighted(jnp.where(boundary <= targets, terms, 0).sum(axis=-1), sample_weight)
 
 
 def _take(logits: Array, places: Array) -> Array:
@@ -66,10 +62,10 @@ def _take(logits: Array, places: Array) -> Array:
 
 
 def _boundaries(name: str, given: Array, targets: Array) -> Array:
-    targets = jnp.asarray(targets)
-    if given.ndim != targets.ndim + 1 or given.shape[:-1] != targets.shape or given.shape[-1] == 0:
+    """The numbers of the classes, of which there is one more than boundaries."""
+    if given.ndim == 0 or given.shape[-1] == 0:
         raise ValueError(
-            f"{name} must have one axis more than targets, the boundaries between classes, got {given.shape} and "
-            f"{targets.shape}. Hand over class numbers, one per row, and one logit fewer than classes."
+            f"{name} must have a last axis of at least one boundary between classes, got {given.shape}. "
+            "Hand over one logit fewer than classes."
         )
-    return targets
+    return one_per_row(name, given, targets, classes=given.shape[-1] + 1)

@@ -7,15 +7,12 @@ They count hits, false alarms and misses over one axis: the last for the labels 
 from typing import Annotated, NamedTuple
 
 import jax.numpy as jnp
-from annotated_types import Ge, Interval
+from annotated_types import Ge
 from jax import Array
 
 from trivium.activations import sigmoid
-from trivium.losses._exact import same_shape
+from trivium.losses._contract import SampleWeight, Share, same_shape
 from trivium.losses._sums import ratio
-
-Share = Annotated[Array, Interval(ge=0, le=1)]
-"""Targets: 1 for an element of the set, 0 for another, or a share between them."""
 
 
 def dice(
@@ -25,7 +22,7 @@ def dice(
     axis: int = -1,
     smooth: Annotated[float, Ge(0)] = 1.0,
     squared: bool = False,
-    sample_weight: Array | None = None,
+    sample_weight: SampleWeight = None,
 ) -> Array:
     """Dice: 1 - (2 * sum(s * t) + smooth) / (sum(s) + sum(t) + smooth), s = sigmoid(logits), t = targets.
 
@@ -53,7 +50,7 @@ def tversky(
     beta: Annotated[float, Ge(0)] = 0.7,
     axis: int = -1,
     smooth: Annotated[float, Ge(0)] = 1.0,
-    sample_weight: Array | None = None,
+    sample_weight: SampleWeight = None,
 ) -> Array:
     """Tversky: 1 - (hits + smooth) / (hits + alpha * false_alarms + beta * misses + smooth).
 
@@ -75,7 +72,7 @@ def tversky(
     return ratio(differing, count.hits + _like(count.hits, smooth))
 
 
-def soft_f1(logits: Array, targets: Share, *, axis: int = -1, sample_weight: Array | None = None) -> Array:
+def soft_f1(logits: Array, targets: Share, *, axis: int = -1, sample_weight: SampleWeight = None) -> Array:
     """Soft F1: 1 - 2 * hits / (2 * hits + false_alarms + misses).
 
     hits = sum(s * t), false_alarms = sum(s * (1 - t)), misses = sum((1 - s) * t), s = sigmoid(logits), t = targets.
@@ -100,8 +97,8 @@ class _Counts(NamedTuple):
     squared_difference: Array
 
 
-def _count(logits: Array, targets: Array, axis: int, sample_weight: Array | None) -> _Counts:
-    targets = same_shape("logits", logits, targets).astype(logits.dtype)
+def _count(logits: Array, targets: Array, axis: int, sample_weight: SampleWeight) -> _Counts:
+    targets = same_shape("logits", logits, targets, Share).astype(logits.dtype)
     weights = None if sample_weight is None else _along(axis, logits, jnp.asarray(sample_weight))
     inside, outside = sigmoid(logits), sigmoid(-logits)
     false_alarms, misses = inside * (1 - targets), outside * targets

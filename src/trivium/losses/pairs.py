@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from annotated_types import Ge, Gt
 from jax import Array, lax
 
+from trivium.losses._contract import SampleWeight, weighted
 from trivium.losses._exact import log1p_exp
 
 Group = Annotated[Array, Ge(0)]
@@ -23,7 +24,7 @@ def triplet(
     *,
     margin: Annotated[float, Ge(0)] = 1.0,
     mining: Literal["hard", "all"] = "hard",
-    sample_weight: Array | None = None,
+    sample_weight: SampleWeight = None,
 ) -> Array:
     """Triplet: max(0, margin + distance to a row of the same target - distance to a row of another).
 
@@ -32,7 +33,7 @@ def triplet(
     margin         how much farther strangers shall be, in units of the embeddings
     mining         "hard" takes each row's farthest fellow and nearest stranger; "all" the mean over all pairs of them,
                    which takes O(n^3)
-    sample_weight  (n,), 0 for a row that is not there; the weight of a partner with "all"
+    sample_weight  (n,), of a row's loss, and with "all" of the row as a partner; 0: it is not there
     Returns (n,), one loss per row; 0 for a row without a fellow or without a stranger. Raises ValueError where the
     shapes do not fit.
     Proper: no, it compares distances and knows no probability.
@@ -48,11 +49,12 @@ def triplet(
         far = jnp.where(partners.fellow > 0, distance, -jnp.inf).max(axis=1)
         near = jnp.where(partners.stranger > 0, distance, jnp.inf).min(axis=1)
         complete = jnp.isfinite(far) & jnp.isfinite(near) | jnp.isnan(far + near)
-        return jnp.where(complete, jnp.maximum(0, jnp.where(complete, far - near, 0) + _like(far, least)), 0)
+        losses = jnp.where(complete, jnp.maximum(0, jnp.where(complete, far - near, 0) + _like(far, least)), 0)
+        return weighted(losses, sample_weight)
     weight = partners.fellow[:, :, None] * partners.stranger[:, None, :]
     gaps = distance[:, :, None] - distance[:, None, :]
     losses = jnp.where(weight > 0, weight * jnp.maximum(0, gaps + _like(gaps, least)), 0).sum(axis=(1, 2))
-    return losses / _or_one(weight.sum(axis=(1, 2)))
+    return weighted(losses / _or_one(weight.sum(axis=(1, 2))), sample_weight)
 
 
 def contrastive(
@@ -60,14 +62,14 @@ def contrastive(
     targets: Group,
     *,
     margin: Annotated[float, Gt(0)] = 1.0,
-    sample_weight: Array | None = None,
+    sample_weight: SampleWeight = None,
 ) -> Array:
     """Contrastive: mean over the other rows of d^2 / 2 for the same target, max(0, margin - d)^2 / 2 for another.
 
     embeddings     (n, dimensions); d is the Euclidean distance
     targets        (n,), numbers of groups
     margin         distance at which strangers no longer push each other, in units of the embeddings
-    sample_weight  (n,), the weight of a row among the partners of others, 0 for a row that is not there
+    sample_weight  (n,), of a row's loss and of the row among the partners of others; 0: it is not there
     Returns (n,), one loss per row, in squared units of the embeddings. Takes O(n^2 * dimensions) of memory. Raises
     ValueError where the shapes do not fit.
     Proper: no, it compares distances and knows no probability.
@@ -80,7 +82,8 @@ def contrastive(
     apart = jnp.maximum(0, _like(distance, jnp.asarray(margin, embeddings.dtype)) - distance)
     together = jnp.where(partners.fellow > 0, partners.fellow * squared, 0)
     losses = together + jnp.where(partners.stranger > 0, partners.stranger * jnp.square(apart), 0)
-    return losses.sum(axis=1) / 2 / _or_one((partners.fellow + partners.stranger).sum(axis=1))
+    losses = losses.sum(axis=1) / 2 / _or_one((partners.fellow + partners.stranger).sum(axis=1))
+    return weighted(losses, sample_weight)
 
 
 def nt_xent(
@@ -88,14 +91,14 @@ def nt_xent(
     targets: Group,
     *,
     temperature: Annotated[float, Gt(0)] = 0.1,
-    sample_weight: Array | None = None,
+    sample_weight: SampleWeight = None,
 ) -> Array:
     """NT-Xent: mean over fellows p of log(1 + sum over strangers k of exp((cos(i, k) - cos(i, p)) / temperature)).
 
     embeddings     (n, dimensions); only their directions count
     targets        (n,): rows of one number are views of one thing, fellows; with two views of each it is SimCLR's loss
     temperature    how sharply near strangers are told from far ones; a smaller one looks at the nearest alone
-    sample_weight  (n,), the weight of a row among the partners of others, 0 for a row that is not there
+    sample_weight  (n,), of a row's loss and of the row among the partners of others; 0: it is not there
     Returns (n,), one loss per row, in nats; 0 for a row without a fellow. Raises ValueError where the shapes do not
     fit.
     Proper: yes, as the cross-entropy of finding the fellow among the strangers of the batch.
@@ -112,7 +115,7 @@ def nt_xent(
     alone = ~strange.any(axis=1)
     pull = jnp.log(jnp.where(alone, 1, units))[:, None] + (top - similarity)
     losses = jnp.where(partners.fellow > 0, partners.fellow * log1p_exp(pull), 0).sum(axis=1)
-    return losses / _or_one(partners.fellow.sum(axis=1))
+    return weighted(losses / _or_one(partners.fellow.sum(axis=1)), sample_weight)
 
 
 class _Partners(NamedTuple):
@@ -122,7 +125,7 @@ class _Partners(NamedTuple):
     stranger: Array
 
 
-def _partners(embeddings: Array, targets: Array, sample_weight: Array | None) -> _Partners:
+def _partners(embeddings: Array, targets: Array, sample_weight: SampleWeight) -> _Partners:
     if embeddings.ndim != 2 or targets.shape != embeddings.shape[:1]:
         raise ValueError(
             f"embeddings must have shape (n, dimensions) and targets (n,), got {embeddings.shape} and {targets.shape}. "

@@ -11,13 +11,18 @@ import jax.numpy as jnp
 from annotated_types import Ge
 from jax import Array
 
-from trivium.losses._exact import same_shape
+from trivium.losses._contract import Finite, SampleWeight, same_shape, weighted
 from trivium.losses._suffixes import log_sum_over_own
 from trivium.losses._sums import exp_of_difference, log1p_exp_of_difference
 
 
 def margin_ranking(
-    scores: Array, targets: Array, *, margin: Annotated[float, Ge(0)] = 1.0, where: Array | None = None
+    scores: Array,
+    targets: Finite,
+    *,
+    margin: Annotated[float | Array, Ge(0)] = 1.0,
+    where: Array | None = None,
+    sample_weight: SampleWeight = None,
 ) -> Array:
     """Margin ranking: mean over pairs with targets[i] > targets[j] of max(0, margin - scores[i] + scores[j]).
 
@@ -30,12 +35,13 @@ def margin_ranking(
     Trap: torch's takes two inputs and the sign of their order; as a list of two items this is the same.
     Source: Herbrich, Graepel & Obermayer 2000, "Large margin rank boundaries for ordinal regression".
     """
+    targets = same_shape("scores", scores, targets, Finite)
     lead = scores[..., :, None] - scores[..., None, :]
     losses = jnp.maximum(0, jnp.asarray(margin, scores.dtype).reshape((1,) * lead.ndim) - lead)
-    return _mean_over_pairs(losses, same_shape("scores", scores, targets), where)
+    return weighted(_mean_over_pairs(losses, targets, where), sample_weight)
 
 
-def ranknet(scores: Array, targets: Array, *, where: Array | None = None) -> Array:
+def ranknet(scores: Array, targets: Finite, *, where: Array | None = None, sample_weight: SampleWeight = None) -> Array:
     """RankNet: mean over pairs with targets[i] > targets[j] of log(1 + exp(scores[j] - scores[i])).
 
     scores, targets  (..., items); a higher target belongs before a lower one, equal ones make no pair
@@ -46,11 +52,12 @@ def ranknet(scores: Array, targets: Array, *, where: Array | None = None) -> Arr
     Trap: the sum over pairs, as in the paper, would weigh a list by the square of its length; this is the mean.
     Source: Burges et al. 2005, "Learning to rank using gradient descent".
     """
+    targets = same_shape("scores", scores, targets, Finite)
     first, second = jnp.broadcast_arrays(scores[..., :, None], scores[..., None, :])
-    return _mean_over_pairs(log1p_exp_of_difference(second, first), same_shape("scores", scores, targets), where)
+    return weighted(_mean_over_pairs(log1p_exp_of_difference(second, first), targets, where), sample_weight)
 
 
-def listnet(scores: Array, targets: Array, *, where: Array | None = None) -> Array:
+def listnet(scores: Array, targets: Finite, *, where: Array | None = None, sample_weight: SampleWeight = None) -> Array:
     """ListNet: -sum(softmax(targets) * log(softmax(scores))).
 
     scores, targets  (..., items); the targets are relevances on the scale of scores: one more counts e times as much
@@ -60,12 +67,13 @@ def listnet(scores: Array, targets: Array, *, where: Array | None = None) -> Arr
     Trap: at scores equal to the targets it is the entropy of their softmax and not 0.
     Source: Cao et al. 2007, "Learning to rank: from pairwise approach to listwise approach".
     """
-    targets = same_shape("scores", scores, targets).astype(scores.dtype)
+    targets = same_shape("scores", scores, targets, Finite).astype(scores.dtype)
     real = _real(scores, where)
-    return _listnet(jnp.where(real, scores, -jnp.inf), jnp.where(real, targets, -jnp.inf))
+    losses = _listnet(jnp.where(real, scores, -jnp.inf), jnp.where(real, targets, -jnp.inf))
+    return weighted(losses, sample_weight)
 
 
-def listmle(scores: Array, targets: Array, *, where: Array | None = None) -> Array:
+def listmle(scores: Array, targets: Finite, *, where: Array | None = None, sample_weight: SampleWeight = None) -> Array:
     """ListMLE: sum over i of log(sum over j >= i of exp(scores[j])) - scores[i], items in falling order of targets.
 
     scores, targets  (..., items); only the order of the targets counts
@@ -77,13 +85,14 @@ def listmle(scores: Array, targets: Array, *, where: Array | None = None) -> Arr
     learned as an order.
     Source: Xia et al. 2008, "Listwise approach to learning to rank: theory and algorithm".
     """
-    targets = same_shape("scores", scores, targets)
+    targets = same_shape("scores", scores, targets, Finite)
     real = _real(scores, where)
     wide = scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
     rank = jnp.argsort(jnp.where(real, -targets.astype(wide.dtype), jnp.inf), axis=-1)
     real = jnp.take_along_axis(real, rank, axis=-1)
     ordered = jnp.where(real, jnp.take_along_axis(wide, rank, axis=-1), 0)
-    return jnp.where(real, log_sum_over_own(ordered, real.astype(wide.dtype)), 0).sum(axis=-1).astype(scores.dtype)
+    losses = jnp.where(real, log_sum_over_own(ordered, real.astype(wide.dtype)), 0).sum(axis=-1)
+    return weighted(losses.astype(scores.dtype), sample_weight)
 
 
 def _real(scores: Array, where: Array | None) -> Array:

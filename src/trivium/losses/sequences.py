@@ -3,16 +3,24 @@
 from typing import Annotated
 
 import jax.numpy as jnp
-from annotated_types import Ge
+from annotated_types import Ge, Interval
 from jax import Array, lax
 
+from trivium.losses._contract import SampleWeight, weighted, within
 from trivium.losses._sums import log_softmax
 
 PaddedLabels = Annotated[Array, Ge(-1)]
 """Targets (..., labels): class numbers in their order, then -1 up to the length of the longest."""
 
 
-def ctc(logits: Array, targets: PaddedLabels, *, blank: Annotated[int, Ge(0)] = 0, where: Array | None = None) -> Array:
+def ctc(
+    logits: Array,
+    targets: PaddedLabels,
+    *,
+    blank: Annotated[int, Ge(0)] = 0,
+    where: Array | None = None,
+    sample_weight: SampleWeight = None,
+) -> Array:
     """CTC: -log(sum over alignments of product over frames of softmax(logits)[frame, label of the alignment]).
 
     An alignment says one label or the blank in every frame; taking out repetitions and then blanks leaves the targets.
@@ -33,6 +41,8 @@ def ctc(logits: Array, targets: PaddedLabels, *, blank: Annotated[int, Ge(0)] = 
             f"logits must have shape (batch, frames, classes) and targets (batch, labels), got {logits.shape} and "
             f"{targets.shape}. Fill shorter targets up with -1."
         )
+    domain = Annotated[Array, Interval(ge=-1, lt=logits.shape[-1])]
+    targets = within("targets", jnp.asarray(targets), domain)
     real = jnp.ones(logits.shape[:2], bool) if where is None else jnp.asarray(where) != 0
     if real.shape != logits.shape[:2]:
         raise ValueError(
@@ -63,7 +73,8 @@ def ctc(logits: Array, targets: PaddedLabels, *, blank: Annotated[int, Ge(0)] = 
     before = jnp.take_along_axis(forward, jnp.maximum(length - 1, 0)[:, None], axis=1)[:, 0]
     loglikelihood = jnp.logaddexp(last, jnp.where(length > 0, before, impossible))
     possible = loglikelihood > impossible / 2
-    return jnp.where(possible, -jnp.where(possible, loglikelihood, 0), jnp.inf).astype(logits.dtype)
+    losses = jnp.where(possible, -jnp.where(possible, loglikelihood, 0), jnp.inf)
+    return weighted(losses.astype(logits.dtype), sample_weight)
 
 
 _IMPOSSIBLE = -1e30

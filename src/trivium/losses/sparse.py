@@ -4,18 +4,13 @@ Their link is not the softmax: `sparsemax_loss` goes with the sparsemax, `entmax
 gradient of each is its probabilities minus the target's, so that a class that is ruled out stops moving.
 """
 
-from typing import Annotated
-
-from annotated_types import Ge
 from jax import Array
 
+from trivium.losses._contract import Label, SampleWeight, one_per_row, weighted
 from trivium.losses._sparse import entmax15_fenchel_young, sparsemax_fenchel_young
 
-Label = Annotated[Array, Ge(0)]
-"""Targets: the number of the class, from 0 to classes - 1."""
 
-
-def sparsemax_loss(logits: Array, targets: Label) -> Array:
+def sparsemax_loss(logits: Array, targets: Label, *, sample_weight: SampleWeight = None) -> Array:
     """Sparsemax loss: |onehot - logits|^2 / 2 - |p - logits|^2 / 2, p = sparsemax(logits).
 
     p = max(0, logits - threshold), the threshold chosen so that p adds up to 1.
@@ -28,11 +23,11 @@ def sparsemax_loss(logits: Array, targets: Label) -> Array:
     Source: Martins & Astudillo 2016, "From softmax to sparsemax: A sparse model of attention and multi-label
     classification".
     """
-    _one_per_row("logits", logits, targets)
-    return sparsemax_fenchel_young(logits, targets)
+    targets = one_per_row("logits", logits, targets)
+    return weighted(sparsemax_fenchel_young(logits, targets), sample_weight)
 
 
-def entmax15_loss(logits: Array, targets: Label) -> Array:
+def entmax15_loss(logits: Array, targets: Label, *, sample_weight: SampleWeight = None) -> Array:
     """Entmax loss for 1.5: sum(p * logits) - logits[target] + 4 / 3 * (1 - sum(p^1.5)), p = entmax15(logits).
 
     p = max(0, logits / 2 - threshold)^2, the threshold chosen so that p adds up to 1: between softmax and sparsemax.
@@ -44,13 +39,5 @@ def entmax15_loss(logits: Array, targets: Label) -> Array:
     Trap: a class of probability 0 has no gradient; where it should come back, only its own rows can bring it.
     Source: Peters, Niculae & Martins 2019, "Sparse sequence-to-sequence models".
     """
-    _one_per_row("logits", logits, targets)
-    return entmax15_fenchel_young(logits, targets)
-
-
-def _one_per_row(name: str, given: Array, targets: Array) -> None:
-    if given.ndim != targets.ndim + 1 or given.shape[:-1] != targets.shape:
-        raise ValueError(
-            f"{name} must have one axis more than targets, the classes, got {given.shape} and {targets.shape}. "
-            "Hand over class numbers, one per row."
-        )
+    targets = one_per_row("logits", logits, targets)
+    return weighted(entmax15_fenchel_young(logits, targets), sample_weight)

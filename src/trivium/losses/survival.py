@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from jax import Array, lax
 
+from trivium.losses._contract import SampleWeight, weighted, within
 from trivium.losses._exact import log1p_exp
 from trivium.losses._suffixes import leaf, log_sum_over_own, suffix_sums
 from trivium.losses._sums import exp_of_difference
@@ -20,7 +21,7 @@ def cox_partial_likelihood(
     targets: TimeAndEvent,
     *,
     ties: Literal["efron", "breslow"] = "efron",
-    sample_weight: Array | None = None,
+    sample_weight: SampleWeight = None,
 ) -> Array:
     """Cox: log(sum over rows at risk of exp(log_hazards)) - log_hazards, for every row with an event.
 
@@ -32,7 +33,7 @@ def cox_partial_likelihood(
                    "breslow" keeps them all in it
     sample_weight  (n,), the weight of each row among those at risk; constants, without a derivative
     Returns (n,): 0 for a censored row, so that the sum is minus the log partial likelihood; tied rows share their
-    group's terms equally. Weighted, the sum of sample_weight times the terms is. Takes O(n log n).
+    group's terms equally; each term times its row's weight. Takes O(n log n).
     Raises ValueError where the shapes do not fit.
     Proper: yes for the order of the hazards, which is all that it sees; the baseline hazard is left open.
     Trap: a row of weight 2 is the row twice with "breslow" only; with "efron" the two would be a tie, and its terms are
@@ -47,6 +48,7 @@ def cox_partial_likelihood(
             f"log_hazards must have shape (n,) and targets (n, 2), got {log_hazards.shape} and {targets.shape}. "
             "Hand over one log hazard per row, and time and event as two columns."
         )
+    targets = within("targets", jnp.asarray(targets), TimeAndEvent)
     scores = _wide(log_hazards)
     weights = jnp.ones_like(scores) if sample_weight is None else jnp.asarray(sample_weight).astype(scores.dtype)
     if weights.shape != scores.shape:
@@ -59,10 +61,11 @@ def cox_partial_likelihood(
     times, events = targets[:, 0], (targets[:, 1] > 0) & (weights > 0)
     order = jnp.lexsort((~events, times))  # by time, events before what was censored then
     terms = _terms_in_order(scores[order], weights[order], times[order], events[order], ties == "efron")
-    return jnp.zeros_like(terms).at[order].set(terms).astype(log_hazards.dtype)
+    terms = jnp.zeros_like(terms).at[order].set(terms).astype(log_hazards.dtype)
+    return weighted(terms, sample_weight)
 
 
-def discrete_hazard(logits: Array, targets: TimeAndEvent) -> Array:
+def discrete_hazard(logits: Array, targets: TimeAndEvent, *, sample_weight: SampleWeight = None) -> Array:
     """Discrete hazard: sum over k < interval of -log(1 - h[k]), and where the event came -log(h[interval]).
 
     h = sigmoid(logits): the chance of the event in an interval for a row that has reached it.
@@ -80,11 +83,13 @@ def discrete_hazard(logits: Array, targets: TimeAndEvent) -> Array:
             f"logits must have shape (..., intervals) and targets (..., 2), got {logits.shape} and {targets.shape}. "
             "Hand over the number of the interval and the event as two columns."
         )
+    targets = within("targets", jnp.asarray(targets), TimeAndEvent)
+    within("targets", targets[..., 0], Annotated[Array, Le(logits.shape[-1])])
     reached, events = targets[..., :1], targets[..., 1:] > 0
     interval = lax.broadcasted_iota(reached.dtype, logits.shape, logits.ndim - 1)
     hazard = events & (interval == reached)
     terms = log1p_exp(jnp.where(hazard, -logits, logits))
-    return jnp.where(hazard | (interval < reached), terms, 0).sum(axis=-1)
+    return weighted(jnp.where(hazard | (interval < reached), terms, 0).sum(axis=-1), sample_weight)
 
 
 def _terms_in_order(scores: Array, weights: Array, times: Array, events: Array, efron: bool) -> Array:

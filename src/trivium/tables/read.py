@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+from sklearn.utils.validation import check_consistent_length
 
 from trivium.files import write_whole
 
@@ -152,3 +154,13 @@ def _nearest_file(path: Path) -> str:
         return f"There is no folder {str(folder)!r} either."
     near = get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)
     return f"Did you mean {str(folder / near[0])!r}?" if near else "Check the path."
+
+
+def rows(X: Any, y: np.ndarray) -> tuple[Any, np.ndarray]:
+    """X and y, which must have as many rows as each other, and two at least."""
+    frame = as_frame(X)
+    X = X if frame is None else frame
+    check_consistent_length(X, y)
+    if len(y) < 2:
+        raise ValueError(f"X must have at least two rows, got n_samples = {len(y)}. One sample teaches nothing.")
+    return X, y
