@@ -1,5 +1,7 @@
 """What optimizers are tried on: two valleys, a small network, and gradients given beforehand."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,12 +36,23 @@ def network(parameters):
     return jnp.mean((predictions[:, 0] - targets) ** 2)
 
 
-def layers(dtype=jnp.float32):
+def layers(dtype=jnp.float32, widths=(3, 8, 6, 1)):
     random = np.random.default_rng(2)
     return [
         {"weights": jnp.asarray(random.normal(size=s) / s[0] ** 0.5, dtype), "biases": jnp.zeros(s[1], dtype)}
-        for s in ((3, 8), (8, 6), (6, 1))
+        for s in itertools.pairwise(widths)
     ]
+
+
+def product(point):
+    """A matrix and a vector."""
+    return jnp.sum((point["matrix"] @ point["vector"] - 1) ** 2) + jnp.sum(point["vector"] ** 4)
+
+
+def factors(dtype):
+    random = np.random.default_rng(0)
+    shapes = {"matrix": (4, 3), "vector": (3,)}
+    return {name: jnp.asarray(random.normal(size=shape), dtype) for name, shape in shapes.items()}
 
 
 def descend(transformation, steps, start, loss):
@@ -72,7 +85,7 @@ def close(ours, theirs, tolerance):
 
 def gradients_and_start(seed=3, steps=300):
     random = np.random.default_rng(seed)
-    shapes = {"matrix": (5, 4), "vector": (4,), "tall": (7, 2)}
+    shapes = {"matrix": (5, 4), "vector": (4,)}
     trend = {name: random.normal(size=shape) for name, shape in shapes.items()}
     gradients = {name: t + random.normal(size=(steps, *t.shape)) for name, t in trend.items()}
     return gradients, {name: random.normal(size=shape) for name, shape in shapes.items()}

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import safetensors.numpy
 from annotated_types import Predicate
 
 from laws import recurrences
@@ -16,19 +17,30 @@ from laws.problems import (
     TURN,
     close,
     descend,
+    factors,
     follow,
     gradients_and_start,
     layers,
     network,
     points,
+    product,
     quadratic,
     rosenbrock,
 )
 from trivium import optimizers
 from trivium.catalog import members, parameter_domains
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
 MEMBERS = members(optimizers)
 every_optimizer = pytest.mark.parametrize("name", MEMBERS)
+
+
+@pytest.fixture(scope="module")
+def quickly_compiled():
+    """Hundreds of programs here run once each, for a blink: to optimize them would take most of the time."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def optax_muon(rate):
@@ -220,7 +232,7 @@ def test_goes_down(name, problem):
     loss, start, steps, share = {
         "rosenbrock": (rosenbrock, points(jnp.float32), 3000, 0.05),
         "quadratic": (quadratic, {"z": jnp.asarray(TURN @ np.ones(8), jnp.float32)}, 1000, 0.05),
-        "network": (network, layers(), 200, 0.4),
+        "network": (network, layers(widths=(3, 8, 1)), 200, 0.4),
     }[problem]
     optimizer = MEMBERS[name]
     default = inspect.signature(optimizer).parameters["learning_rate"].default
@@ -274,34 +286,39 @@ def test_every_number_may_be_traced_so_that_a_population_shares_one_program(name
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float64])
 def test_keeps_the_type_of_the_parameters_and_mixes_it_with_traced_rates(name, dtype):
     with jax.enable_x64(dtype == jnp.float64), jax.numpy_dtype_promotion("strict"):
-        start = layers(dtype)
+        start = factors(dtype)
         options = {"start_distance": jnp.float32(0.01)} if takes(name, "start_distance") else {}
         default = inspect.signature(MEMBERS[name]).parameters["learning_rate"].default
-        points, states = jax.jit(jax.vmap(lambda rate: descend(MEMBERS[name](rate, **options), 4, start, network)[0]))(
+        points, states = jax.jit(jax.vmap(lambda rate: descend(MEMBERS[name](rate, **options), 4, start, product)[0]))(
             jnp.float32(default) * jnp.float32([0.1, 1, 30, 300])
         )  # of a small one a step may be rounded away
         assert all(leaf.dtype == dtype for leaf in jax.tree.leaves(points))
         floats = [leaf for leaf in jax.tree.leaves(states) if jnp.issubdtype(leaf.dtype, jnp.floating)]
         assert all(jnp.finfo(leaf.dtype).bits >= 32 for leaf in floats if leaf.dtype != dtype)
-        losses = jax.vmap(network)(points)
+        losses = jax.vmap(product)(points)
         assert np.isfinite(np.asarray(losses, float)[:2]).all()
-        assert jnp.nanmin(losses) < network(start)
+        assert jnp.nanmin(losses) < product(start)
 
 
 @every_optimizer
-def test_state_is_a_plain_tree_that_goes_through_numpy_and_may_be_donated(name):
+def test_state_is_a_plain_tree_that_is_saved_and_loaded_to_the_last_bit_and_may_be_donated(name):
     transformation = MEMBERS[name]()
     (point, state), _ = descend(transformation, 3, points(jnp.float32), rosenbrock)
     value, gradient = jax.value_and_grad(rosenbrock)(point)
 
-    def update(state):
-        return transformation.update(gradient, state, point, value=value, grad=gradient, value_fn=rosenbrock)
+    @partial(jax.jit, donate_argnums=(0, 1))
+    def update(state, point):
+        updates, state = transformation.update(gradient, state, point, value=value, grad=gradient, value_fn=rosenbrock)
+        return optax.apply_updates(point, updates), state
 
-    expected = jax.jit(update)(state)
-    assert jax.tree.structure(expected[1]) == jax.tree.structure(state)
-    restored = jax.tree.map(jnp.asarray, jax.tree.map(np.asarray, state))
-    got = jax.jit(update, donate_argnums=0)(restored)
-    jax.tree.map(np.testing.assert_array_equal, got, expected)
+    leaves, structure = jax.tree.flatten((state, point))
+    file = safetensors.numpy.save({str(number): np.asarray(leaf) for number, leaf in enumerate(leaves)})
+    expected = update(state, point)
+    assert jax.tree.structure(expected[1]) == structure.children()[0]
+    loaded = safetensors.numpy.load(file)
+    restored = structure.unflatten([jnp.asarray(loaded[str(number)]) for number in range(len(leaves))])
+    jax.tree.map(np.testing.assert_array_equal, update(*restored), expected)
+    assert update._cache_size() == 1
 
 
 @every_optimizer
