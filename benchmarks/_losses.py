@@ -61,18 +61,46 @@ def _tile(places: np.ndarray, targets: Sequence[float]) -> tuple[np.ndarray, np.
     return np.tile(places, len(targets)), np.repeat(np.float32(targets), len(places))
 
 
-SHUFFLED = random.permutation(LINE)
+DIFFERENCES = (np.tile(LINE, 2), np.concatenate([np.zeros_like(LINE), random.permutation(LINE)]))
+COUNTS = random.integers(0, 50, len(LINE)).astype(np.float32)
+CLASSES = _tile(LINE, [0, 1])
+
+
+def of_difference(value: Callable, slope: Callable) -> Case:
+    """A loss of predictions - targets."""
+    return Case(*DIFFERENCES, each(lambda z, t: value(z - t), lambda z, t: slope(z - t)))
+
+
+def of_margin(value: Callable, slope: Callable) -> Case:
+    """A loss of the logit, or of minus it where the target is the second class."""
+    return Case(*CLASSES, each(lambda z, t: value(-z if t else z), lambda z, t: -slope(-z) if t else slope(z)))
+
+
+def _focal_slope(z: mp.mpf) -> mp.mpf:
+    s = sigmoid(z)
+    return s**2 * (2 * sigmoid(-z) * softplus(z) + s)
+
 
 CASES = {
-    "squared_error": Case(LINE, SHUFFLED, each(lambda z, t: (z - t) ** 2, lambda z, t: 2 * (z - t))),
-    "binary_cross_entropy": Case(
-        *_tile(LINE, [0, 1]),
-        each(lambda z, t: softplus(-z if t else z), lambda z, t: -sigmoid(-z) if t else sigmoid(z)),
+    "squared_error": of_difference(lambda d: d * d, lambda d: 2 * d),
+    "absolute_error": of_difference(abs, lambda d: mp.sign(d) if d else None),
+    "huber": of_difference(lambda d: d * d / 2 if abs(d) < 1 else abs(d) - mp.mpf(1) / 2, lambda d: max(-1, min(1, d))),
+    "smooth_l1": of_difference(
+        lambda d: d * d / 2 if abs(d) < 1 else abs(d) - mp.mpf(1) / 2, lambda d: max(-1, min(1, d))
     ),
+    "log_cosh": of_difference(lambda d: abs(d) + mp.log1p(mp.exp(-2 * abs(d))) - mp.log(2), mp.tanh),
+    "poisson": Case(LINE, COUNTS, each(lambda z, t: mp.exp(z) - t * z, lambda z, t: mp.exp(z) - t)),
+    "binary_cross_entropy": of_margin(softplus, sigmoid),
     "binary_cross_entropy_from_probabilities": Case(
         *_tile(SHARES, [0, 1]),
         each(lambda p, t: -mp.log(p) if t else -mp.log1p(-p), lambda p, t: -1 / p if t else 1 / (1 - p)),
     ),
+    "binary_focal": of_margin(lambda z: sigmoid(z) ** 2 * softplus(z), _focal_slope),
+    "hinge": of_margin(lambda z: max(0, 1 + z), lambda z: None if z == -1 else mp.mpf(z > -1)),
     "cross_entropy": Case(ROWS, random.integers(0, 5, len(ROWS)), _cross_entropy),
 }
-"""By our names. Targets are zeros and ones for two classes, any number else."""
+"""By our names, at our defaults: those of one number and one target that Optax or PyTorch has, and the cross-entropy.
+
+Targets are zeros and ones for two classes, whole numbers for counts; for numbers half are zero, half anything. The
+Gaussian loss of PyTorch is left out: it takes a variance where ours takes the logarithm of a standard deviation.
+"""

@@ -5,6 +5,7 @@ import functools
 import importlib
 from collections.abc import Callable
 
+import optax
 import torch
 
 from trivium.peers import peers
@@ -12,6 +13,7 @@ from trivium.peers import peers
 OTHERWISE = {
     "prelu": {"torch": lambda z: torch.nn.functional.prelu(z, torch.tensor([0.25]))},
     "identity": {"torch": torch.nn.Identity()},
+    "hinge": {"jax": lambda scores, targets: optax.hinge_loss(scores, 2 * targets - 1)},
 }
 """Where a dotted name and keyword arguments are not enough."""
 

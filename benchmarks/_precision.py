@@ -56,9 +56,9 @@ def errors(
     return found | {"at": {kind: None if row is None else float(f"{places[row]:.7g}") for kind, row in at.items()}}
 
 
-def readable(ulps: float) -> float | str:
-    """Two digits, or that none is left."""
-    return "all digits" if not ulps <= NO_DIGIT else float(f"{ulps:.2g}")
+def readable(ulps: float) -> float:
+    """To two digits; at most 1e9, which also stands for what is not finite, as JSON has no word for that."""
+    return float(f"{ulps:.2g}") if ulps < 1e9 else 1e9
 
 
 def by_jax(function: Callable, *arguments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

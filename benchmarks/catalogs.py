@@ -109,8 +109,8 @@ def print_precision(title: str, names: tuple[str, str, str], table: dict[str, An
     Console(width=118).print(shown)
 
 
-def _cell(ulps: float | str) -> str:
-    return ulps if isinstance(ulps, str) else f"{ulps:,.1f}"
+def _cell(ulps: float) -> str:
+    return "all digits" if ulps > _precision.NO_DIGIT else f"{ulps:,.1f}"
 
 
 def print_speed(rows: list[dict[str, Any]]) -> None:
