@@ -321,6 +321,31 @@ def test_state_is_a_plain_tree_that_is_saved_and_loaded_to_the_last_bit_and_may_
     assert update._cache_size() == 1
 
 
+STARTS = {
+    "rprop": ("learning_rate",),
+    "lbfgs": ("learning_rate",),
+    "levenberg_marquardt": ("damping",),
+    "shampoo": ("epsilon",),
+    "adagrad": ("start_value",),
+    "yogi": ("start_value",),
+    "prodigy": ("start_distance",),
+    "d_adaptation": ("start_distance",),
+    "dog": ("start_distance",),
+}
+"""Numbers that are read when a run begins, or tried first in each step: no schedule can set them."""
+
+
+@every_optimizer
+def test_every_number_may_be_a_schedule_of_the_steps_before(name):
+    def scheduled(value):
+        return lambda count: jnp.where((count >= 0) & (count < 6), value, jnp.nan)
+
+    numbers = {key: value for key, value in traceable(MEMBERS[name]).items() if isinstance(value, float)}
+    schedules = {key: scheduled(value) for key, value in numbers.items() if key not in STARTS.get(name, ())}
+    seen = descend(MEMBERS[name](**schedules), 6, points(jnp.float32), rosenbrock)[1]
+    np.testing.assert_allclose(seen, descend(MEMBERS[name](), 6, points(jnp.float32), rosenbrock)[1], rtol=2e-3)
+
+
 @every_optimizer
 def test_a_learning_rate_may_be_a_schedule_of_the_steps_before(name):
     if name in ("lbfgs", "rprop"):  # their rates are first guesses, used once or tried first

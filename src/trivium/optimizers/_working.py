@@ -72,9 +72,14 @@ def numbers(tree: Any, *values: Any) -> tuple[Array, ...]:
     return tuple(jnp.asarray(value).astype(dtype) for value in values)
 
 
+def numbers_at(count: Array, tree: Any, *values: Any) -> tuple[Array, ...]:
+    """The same in one step: each a number, or a schedule of the steps taken before, which start at 0."""
+    return numbers(tree, *(value(count) if callable(value) else value for value in values))
+
+
 def rate_at(learning_rate: Any, count: Array, tree: Any) -> Array:
-    """The learning rate of a step: a number, or a schedule of the steps taken before, which start at 0."""
-    return numbers(tree, learning_rate(count) if callable(learning_rate) else learning_rate)[0]
+    """The learning rate of a step."""
+    return numbers_at(count, tree, learning_rate)[0]
 
 
 def power(base: Array, count: Array) -> Array:

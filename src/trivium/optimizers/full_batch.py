@@ -10,13 +10,14 @@ from jax import Array
 
 from . import _curvature as curvature
 from . import _working as w
+from ._leafwise import NotNegative, Number, Positive
 
 
 class GdState(NamedTuple):
     count: Array  # (), steps taken  # pyright: ignore[reportIncompatibleMethodOverride] (a tuple's own method)
 
 
-def gd(learning_rate: Annotated[float | Array, Gt(0)] = 0.1) -> optax.GradientTransformationExtraArgs:
+def gd(learning_rate: Positive = 0.1) -> optax.GradientTransformationExtraArgs:
     """Gradient descent: update = -learning_rate * gradient, the gradient taken over all rows.
 
     learning_rate  size of a step per unit of gradient; above 2 / (largest curvature) the loss grows
@@ -35,6 +36,7 @@ def gd(learning_rate: Annotated[float | Array, Gt(0)] = 0.1) -> optax.GradientTr
 
 
 class RpropState(NamedTuple):
+    count: Array  # (), steps taken  # pyright: ignore[reportIncompatibleMethodOverride] (a tuple's own method)
     steps: optax.Updates  # the size of each parameter's next step
     signs: optax.Updates  # of the last gradients; 0 after a turn
 
@@ -42,10 +44,10 @@ class RpropState(NamedTuple):
 def rprop(
     learning_rate: Annotated[float | Array, Gt(0)] = 0.01,
     *,
-    shrink: Annotated[float | Array, Interval(gt=0, lt=1)] = 0.5,
-    grow: Annotated[float | Array, Gt(1)] = 1.2,
-    smallest: Annotated[float | Array, Ge(0)] = 1e-6,
-    largest: Annotated[float | Array, Gt(0)] = 50.0,
+    shrink: Annotated[Number, Interval(gt=0, lt=1)] = 0.5,
+    grow: Annotated[Number, Gt(1)] = 1.2,
+    smallest: NotNegative = 1e-6,
+    largest: Positive = 50.0,
 ) -> optax.GradientTransformationExtraArgs:
     """Rprop: update = -step * sign(gradient), where a parameter's step grows until its gradient changes sign.
 
@@ -64,10 +66,10 @@ def rprop(
 
     def init(params):
         (rate,) = w.numbers(params, learning_rate)
-        return RpropState(jax.tree.map(lambda p: jnp.full_like(p, rate), params), w.zeros(params))
+        return RpropState(jnp.int32(0), jax.tree.map(lambda p: jnp.full_like(p, rate), params), w.zeros(params))
 
     def update(updates, state, params, **extra_args):
-        less, more, least, most = w.numbers(updates, shrink, grow, smallest, largest)
+        less, more, least, most = w.numbers_at(state.count, updates, shrink, grow, smallest, largest)
 
         def size(gradient, step, last):
             turn = jnp.sign(gradient) * last
@@ -76,7 +78,8 @@ def rprop(
 
         signs = jax.tree.map(lambda g, last: jnp.where(jnp.sign(g) * last < 0, 0, jnp.sign(g)), updates, state.signs)
         steps = jax.tree.map(size, updates, state.steps, state.signs)
-        return jax.tree.map(lambda s, step: -step * s, signs, steps), RpropState(steps, signs)
+        new = jax.tree.map(lambda s, step: -step * s, signs, steps)
+        return new, RpropState(state.count + 1, steps, signs)
 
     return w.transformation(init, update, needs_params=False)
 
@@ -133,9 +136,9 @@ class GaussNewtonState(NamedTuple):
 
 
 def gauss_newton(
-    learning_rate: Annotated[float | Array, Gt(0)] = 1.0,
+    learning_rate: Positive = 1.0,
     *,
-    damping: Annotated[float | Array, Ge(0)] = 1e-2,
+    damping: NotNegative = 1e-2,
 ) -> optax.GradientTransformationExtraArgs:
     """Gauss-Newton: update = -step * (G + damping * mean diagonal(G) * I)^-1 gradient, G = J^T H J.
 
@@ -158,7 +161,7 @@ def gauss_newton(
     def update(updates, state, params, **extra_args):
         rate = w.rate_at(learning_rate, state.count, updates)
         problem = curvature.problem(updates, params, extra_args)
-        direction = problem.direction(w.numbers(updates, damping)[0])
+        direction = problem.direction(w.numbers_at(state.count, updates, damping)[0])
         share = problem.step_along(direction, rate)
         return problem.tree(share * direction), GaussNewtonState(state.count + 1, share)
 
@@ -171,11 +174,11 @@ class LevenbergMarquardtState(NamedTuple):
 
 
 def levenberg_marquardt(
-    learning_rate: Annotated[float | Array, Gt(0)] = 1.0,
+    learning_rate: Positive = 1.0,
     *,
     damping: Annotated[float | Array, Gt(0)] = 1.0,
-    shrink: Annotated[float | Array, Interval(gt=0, lt=1)] = 0.2,
-    grow: Annotated[float | Array, Gt(1)] = 4.0,
+    shrink: Annotated[Number, Interval(gt=0, lt=1)] = 0.2,
+    grow: Annotated[Number, Gt(1)] = 4.0,
 ) -> optax.GradientTransformationExtraArgs:
     """Levenberg and Marquardt's step: update = -learning_rate * (G + damping * diagonal(G))^-1 gradient, G = J^T H J.
 
@@ -196,7 +199,7 @@ def levenberg_marquardt(
         return LevenbergMarquardtState(jnp.int32(0), w.numbers(params, damping)[0])
 
     def update(updates, state, params, **extra_args):
-        rate, (less, more) = w.rate_at(learning_rate, state.count, updates), w.numbers(updates, shrink, grow)
+        rate, less, more = w.numbers_at(state.count, updates, learning_rate, shrink, grow)
         problem = curvature.problem(updates, params, extra_args)
         direction, weight = problem.damped_step(state.damping, less, more, rate)
         return problem.tree(direction), LevenbergMarquardtState(state.count + 1, weight)

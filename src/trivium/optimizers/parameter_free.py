@@ -5,10 +5,11 @@ from typing import Annotated, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Gt, Interval
 from jax import Array
 
 from . import _working as w
+from ._leafwise import NotNegative, Positive, Share
 
 
 class ProdigyState(NamedTuple):
@@ -22,14 +23,14 @@ class ProdigyState(NamedTuple):
 
 
 def prodigy(
-    learning_rate: Annotated[float | Array, Gt(0)] = 1.0,
+    learning_rate: Positive = 1.0,
     *,
-    beta1: Annotated[float | Array, Interval(ge=0, lt=1)] = 0.9,
-    beta2: Annotated[float | Array, Interval(ge=0, lt=1)] = 0.999,
-    epsilon: Annotated[float | Array, Gt(0)] = 1e-8,
-    weight_decay: Annotated[float | Array, Ge(0)] = 0.0,
+    beta1: Share = 0.9,
+    beta2: Share = 0.999,
+    epsilon: Positive = 1e-8,
+    weight_decay: NotNegative = 0.0,
     start_distance: Annotated[float | Array, Gt(0)] = 1e-6,
-    growth: Annotated[float | Array, Gt(0)] = 1.0,
+    growth: Positive = 1.0,
 ) -> optax.GradientTransformationExtraArgs:
     """Prodigy: Adam with the step distance, a growing lower estimate of how far the solution lies.
 
@@ -57,8 +58,8 @@ def prodigy(
 
     def update(updates, state, params, **extra_args):
         rate = w.rate_at(learning_rate, state.count, updates)
-        b1, b2, tiny, decay, base, coefficient = w.numbers(
-            updates, beta1, beta2, epsilon, weight_decay, start_distance, growth
+        b1, b2, tiny, decay, base, coefficient = w.numbers_at(
+            state.count, updates, beta1, beta2, epsilon, weight_decay, start_distance, growth
         )
         count, distance = state.count + 1, state.distance
         b3 = jnp.sqrt(b2)
@@ -87,12 +88,12 @@ class DAdaptationState(NamedTuple):
 
 
 def d_adaptation(
-    learning_rate: Annotated[float | Array, Gt(0)] = 1.0,
+    learning_rate: Positive = 1.0,
     *,
-    beta1: Annotated[float | Array, Interval(ge=0, lt=1)] = 0.9,
-    beta2: Annotated[float | Array, Interval(ge=0, lt=1)] = 0.999,
-    epsilon: Annotated[float | Array, Gt(0)] = 1e-8,
-    weight_decay: Annotated[float | Array, Ge(0)] = 0.0,
+    beta1: Share = 0.9,
+    beta2: Share = 0.999,
+    epsilon: Positive = 1e-8,
+    weight_decay: NotNegative = 0.0,
     start_distance: Annotated[float | Array, Gt(0)] = 1e-6,
 ) -> optax.GradientTransformationExtraArgs:
     """D-Adaptation of Adam: Adam whose rate is a lower bound of how far the solution lies, raised as it is proved.
@@ -119,7 +120,7 @@ def d_adaptation(
 
     def update(updates, state, params, **extra_args):
         rate = w.rate_at(learning_rate, state.count, updates)
-        b1, b2, tiny, decay = w.numbers(updates, beta1, beta2, epsilon, weight_decay)
+        b1, b2, tiny, decay = w.numbers_at(state.count, updates, beta1, beta2, epsilon, weight_decay)
         count, b = state.count + 1, jnp.sqrt(b2)
         step = state.distance * rate * jnp.sqrt(1 - w.power(b2, count)) / (1 - w.power(b1, count))
         whitened = jax.tree.map(lambda s, v: s / (jnp.sqrt(v) + tiny), state.weighted_sum, state.second)
@@ -142,11 +143,11 @@ class DogState(NamedTuple):
 
 
 def dog(
-    learning_rate: Annotated[float | Array, Gt(0)] = 1.0,
+    learning_rate: Positive = 1.0,
     *,
     start_distance: Annotated[float | Array, Gt(0)] = 1e-6,
-    epsilon: Annotated[float | Array, Ge(0)] = 1e-8,
-    weight_decay: Annotated[float | Array, Ge(0)] = 0.0,
+    epsilon: NotNegative = 1e-8,
+    weight_decay: NotNegative = 0.0,
 ) -> optax.GradientTransformationExtraArgs:
     """DoG, distance over gradients: the step is the farthest distance from the start over the size of all gradients.
 
@@ -170,7 +171,7 @@ def dog(
 
     def update(updates, state, params, **extra_args):
         rate = w.rate_at(learning_rate, state.count, updates)
-        tiny, decay = w.numbers(updates, epsilon, weight_decay)
+        tiny, decay = w.numbers_at(state.count, updates, epsilon, weight_decay)
         direction = jax.tree.map(lambda g, p: g + decay * p, updates, params)
         distance = jnp.maximum(state.distance, w.norm(w.less(params, state.start)))
         squared = state.squared_gradients + w.dot(direction, direction)
@@ -185,10 +186,10 @@ class CountState(NamedTuple):
 
 
 def polyak(
-    learning_rate: Annotated[float | Array, Gt(0)] = 1.0,
+    learning_rate: Positive = 1.0,
     *,
     lower_bound: Annotated[float | Array, Interval(gt=-jnp.inf)] = 0.0,
-    epsilon: Annotated[float | Array, Ge(0)] = 0.0,
+    epsilon: NotNegative = 0.0,
 ) -> optax.GradientTransformationExtraArgs:
     """Polyak's step: update = -min(learning_rate, (value - lower_bound) / (|gradient|^2 + epsilon)) * gradient.
 
@@ -208,7 +209,7 @@ def polyak(
     def update(updates, state, params, *, value=None, **extra_args):
         w.needed("value", value, _VALUE)
         rate = w.rate_at(learning_rate, state.count, updates)
-        value, bound, tiny = w.numbers(updates, value, lower_bound, epsilon)
+        value, bound, tiny = w.numbers_at(state.count, updates, value, lower_bound, epsilon)
         step = jnp.minimum(_ratio(jnp.maximum(value - bound, 0), w.dot(updates, updates) + tiny), rate)
         return w.scaled(-step, updates), CountState(state.count + 1)
 
@@ -223,11 +224,11 @@ class MomoState(NamedTuple):
 
 
 def momo(
-    learning_rate: Annotated[float | Array, Gt(0)] = 1.0,
+    learning_rate: Positive = 1.0,
     *,
-    beta: Annotated[float | Array, Interval(ge=0, lt=1)] = 0.9,
+    beta: Share = 0.9,
     lower_bound: Annotated[float | Array, Interval(gt=-jnp.inf)] = 0.0,
-    weight_decay: Annotated[float | Array, Ge(0)] = 0.0,
+    weight_decay: NotNegative = 0.0,
 ) -> optax.GradientTransformationExtraArgs:
     """MoMo: momentum with Polyak's step, from a model of the loss that is the average of its last linear models.
 
@@ -253,7 +254,7 @@ def momo(
     def update(updates, state, params, *, value=None, **extra_args):
         w.needed("value", value, _VALUE)
         rate = w.rate_at(learning_rate, state.count, updates)
-        value, share, bound, decay = w.numbers(updates, value, beta, lower_bound, weight_decay)
+        value, share, bound, decay = w.numbers_at(state.count, updates, value, beta, lower_bound, weight_decay)
         share = jnp.where(state.count == 0, 0, share)
         average = w.mixed(share, state.average, updates)
         value = share * state.value + (1 - share) * value

@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt, Interval, Predicate
 from jax import Array
 
 from . import _working as w
+from ._leafwise import NotNegative, Number, Positive, Share
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the odd polynomial that Jordan et al. chose: five rounds bring singular values into 0.7 to 1.2."""
@@ -36,14 +37,14 @@ class MuonState(NamedTuple):
 
 
 def muon(
-    learning_rate: Annotated[float | Array, Gt(0)] = 5e-3,
+    learning_rate: Positive = 5e-3,
     *,
-    momentum: Annotated[float | Array, Interval(ge=0, lt=1)] = 0.95,
+    momentum: Share = 0.95,
     nesterov: bool = True,
-    weight_decay: Annotated[float | Array, Ge(0)] = 0.01,
-    beta1: Annotated[float | Array, Interval(ge=0, lt=1)] = 0.9,
-    beta2: Annotated[float | Array, Interval(ge=0, lt=1)] = 0.999,
-    epsilon: Annotated[float | Array, Gt(0)] = 1e-8,
+    weight_decay: NotNegative = 0.01,
+    beta1: Share = 0.9,
+    beta2: Share = 0.999,
+    epsilon: Positive = 1e-8,
     mask: Annotated[Callable[[Any], Any], Predicate(callable)] = _hidden_matrices,
 ) -> optax.GradientTransformationExtraArgs:
     """Muon: a matrix moves along U V^T, where U S V^T is its averaged gradient; everything else by AdamW.
@@ -74,7 +75,7 @@ def muon(
 
     def update(updates, state, params, **extra_args):
         rate = w.rate_at(learning_rate, state.count, updates)
-        share, b1, b2, tiny, decay = w.numbers(updates, momentum, beta1, beta2, epsilon, weight_decay)
+        share, b1, b2, tiny, decay = w.numbers_at(state.count, updates, momentum, beta1, beta2, epsilon, weight_decay)
         count = state.count + 1
 
         def leaf(by_muon, gradient, first, second, parameter):
@@ -100,12 +101,12 @@ class ShampooState(NamedTuple):
 
 
 def shampoo(
-    learning_rate: Annotated[float | Array, Gt(0)] = 0.03,
+    learning_rate: Positive = 0.03,
     *,
-    momentum: Annotated[float | Array, Interval(ge=0, lt=1)] = 0.9,
-    decay: Annotated[float | Array, Interval(gt=0, le=1)] = 1.0,
+    momentum: Share = 0.9,
+    decay: Annotated[Number, Interval(gt=0, le=1)] = 1.0,
     epsilon: Annotated[float | Array, Gt(0)] = 1e-6,
-    weight_decay: Annotated[float | Array, Ge(0)] = 0.0,
+    weight_decay: NotNegative = 0.0,
     every: Annotated[int | Array, Ge(1)] = 1,
     longest: Annotated[int, Ge(1)] = 1024,
 ) -> optax.GradientTransformationExtraArgs:
@@ -136,7 +137,7 @@ def shampoo(
 
     def update(updates, state, params, **extra_args):
         rate = w.rate_at(learning_rate, state.count, updates)
-        share, keep, shrink = w.numbers(updates, momentum, decay, weight_decay)
+        share, keep, shrink = w.numbers_at(state.count, updates, momentum, decay, weight_decay)
         statistics = jax.tree.map(
             lambda g, sides: [keep * s + _products(jnp.atleast_1d(g), axis, s) for axis, s in enumerate(sides)],
             updates,
@@ -164,12 +165,12 @@ class SoapState(NamedTuple):
 
 
 def soap(
-    learning_rate: Annotated[float | Array, Gt(0)] = 3e-3,
+    learning_rate: Positive = 3e-3,
     *,
-    beta1: Annotated[float | Array, Interval(ge=0, lt=1)] = 0.95,
-    beta2: Annotated[float | Array, Interval(ge=0, lt=1)] = 0.95,
-    epsilon: Annotated[float | Array, Gt(0)] = 1e-8,
-    weight_decay: Annotated[float | Array, Ge(0)] = 0.01,
+    beta1: Share = 0.95,
+    beta2: Share = 0.95,
+    epsilon: Positive = 1e-8,
+    weight_decay: NotNegative = 0.01,
     every: Annotated[int | Array, Ge(1)] = 10,
     longest: Annotated[int, Ge(1)] = 1024,
 ) -> optax.GradientTransformationExtraArgs:
@@ -205,7 +206,7 @@ def soap(
 
     def update(updates, state, params, **extra_args):
         rate = w.rate_at(learning_rate, state.count, updates)
-        b1, b2, tiny, decay = w.numbers(updates, beta1, beta2, epsilon, weight_decay)
+        b1, b2, tiny, decay = w.numbers_at(state.count, updates, beta1, beta2, epsilon, weight_decay)
         moves = state.count > 0  # steps are counted from the first that moves
 
         def leaf(gradient, first, second, bases, parameter):

@@ -1,14 +1,14 @@
 """Optimizers that need no schedule: gradients are taken near an average of the parameters, the one to evaluate."""
 
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from annotated_types import Ge, Gt, Interval
 from jax import Array
 
 from . import _working as w
+from ._leafwise import NotNegative, Positive, Share, WholeShare
 
 
 class ScheduleFreeState(NamedTuple):
@@ -21,11 +21,11 @@ class ScheduleFreeState(NamedTuple):
 
 
 def schedule_free_sgd(
-    learning_rate: Annotated[float | Array, Gt(0)] = 1.0,
+    learning_rate: Positive = 1.0,
     *,
-    beta1: Annotated[float | Array, Interval(ge=0, le=1)] = 0.9,
-    warmup: Annotated[float | Array, Ge(0)] = 0.0,
-    weight_decay: Annotated[float | Array, Ge(0)] = 0.0,
+    beta1: WholeShare = 0.9,
+    warmup: NotNegative = 0.0,
+    weight_decay: NotNegative = 0.0,
 ) -> optax.GradientTransformationExtraArgs:
     """Schedule-free descent: fast <- fast - rate * gradient, and the average of its path is the solution.
 
@@ -47,13 +47,13 @@ def schedule_free_sgd(
 
 
 def schedule_free_adamw(
-    learning_rate: Annotated[float | Array, Gt(0)] = 2.5e-3,
+    learning_rate: Positive = 2.5e-3,
     *,
-    beta1: Annotated[float | Array, Interval(ge=0, le=1)] = 0.9,
-    beta2: Annotated[float | Array, Interval(ge=0, lt=1)] = 0.999,
-    epsilon: Annotated[float | Array, Gt(0)] = 1e-8,
-    warmup: Annotated[float | Array, Ge(0)] = 0.0,
-    weight_decay: Annotated[float | Array, Ge(0)] = 0.0,
+    beta1: WholeShare = 0.9,
+    beta2: Share = 0.999,
+    epsilon: Positive = 1e-8,
+    warmup: NotNegative = 0.0,
+    weight_decay: NotNegative = 0.0,
 ) -> optax.GradientTransformationExtraArgs:
     """Schedule-free AdamW: schedule-free descent along gradient / (sqrt(second) + epsilon).
 
@@ -81,12 +81,14 @@ def _schedule_free(learning_rate, beta1, beta2, epsilon, warmup, weight_decay) -
         return ScheduleFreeState(jnp.int32(0), w.Averaged(params), params, nothing, nothing, second)
 
     def update(updates, state, params, **extra_args):
-        rate = w.rate_at(learning_rate, state.count, updates)
-        b1, decay, wait, tiny, steps = w.numbers(updates, beta1, weight_decay, warmup, epsilon, state.count + 1)
+        rate, b1, decay, wait, tiny = w.numbers_at(
+            state.count, updates, learning_rate, beta1, weight_decay, warmup, epsilon
+        )
+        (steps,) = w.numbers(updates, state.count + 1)
         rate = rate * jnp.minimum(1, steps / jnp.maximum(wait, 1))
         direction, second = updates, None
         if beta2 is not None:
-            (b2,) = w.numbers(updates, beta2)
+            (b2,) = w.numbers_at(state.count, updates, beta2)
             second = w.mixed(b2, state.second, jax.tree.map(jnp.square, updates))
             unbiased = 1 / (1 - b2**steps)
             direction = jax.tree.map(lambda g, v: g / (jnp.sqrt(v * unbiased) + tiny), updates, second)
