@@ -140,7 +140,7 @@ def card(catalog_name: str, name: str, language: str = ENGLISH, *, computed: boo
         facts=properties.in_words(function) if computed else {},
         returns=said["Returns"],
         proper=said["Proper"],
-        link=_link(function) if catalog_name == "losses" else "",
+        link=heads.link_in_words(function) if catalog_name == "losses" else "",
         traps=(foreign["trap"],) if foreign.get("trap") else tuple(labelled["Trap"]),
         memory=said["Memory"],
         agrees=" ".join(labelled["Agrees with"] + labelled["Peer"]),
@@ -234,23 +234,6 @@ def _bound(bound: Any) -> str:
     words = {at.Gt: "above", at.Ge: "at least", at.Lt: "below", at.Le: "at most"}
     attribute = type(bound).__name__.lower()
     return f"{words[type(bound)]} {getattr(bound, attribute)}" if type(bound) in words else ""
-
-
-def _link(loss: Callable) -> str:
-    """From what the network puts out to a prediction, in words; empty where the network's ends know no such name."""
-    in_words = getattr(heads, "link_in_words", None)
-    if in_words:
-        return in_words(loss)
-    return _LINKS.get((loss.__module__.rsplit(".", 1)[-1], heads.network_puts_out(loss)), "")
-
-
-_LINKS = {
-    ("regression", "predictions"): "none: predictions are what the network puts out",
-    ("binary", "logits"): "sigmoid",
-    ("binary", "probabilities"): "none: probabilities are what the network puts out",
-    ("multiclass", "logits"): "softmax",
-    ("multiclass", "probabilities"): "none: probabilities are what the network puts out",
-}
 
 
 def _key(name: str) -> str:

@@ -94,7 +94,7 @@ def _of_loss(loss: Callable) -> Curves | None:
         return loss(row, jnp.zeros(x.shape, jnp.int32))
 
     ways = [(with_one, f"{outputs[0]}, target 1")]
-    if outputs[0] in ("logits", "probabilities"):
+    if outputs[0] in ("logits", "probabilities", "scores"):
         ways.append((with_three, f"{outputs[0]}[0], target 0"))
     for of, across in ways:
         try:
