@@ -20,9 +20,10 @@ from trivium.report.progress import progress_line
 from trivium.storage import file, record
 from trivium.tables import encode, read, schema
 from trivium.tables.targets import as_classes, as_numbers
+from trivium.training import devices
 from trivium.training.history import History
 from trivium.training.loop import evaluate, train
-from trivium.training.program import Program, State, predict, start
+from trivium.training.program import Program, State, keys, predict, start
 from trivium.training.split import split, table
 
 
@@ -107,12 +108,16 @@ class _NeuralEstimator(BaseEstimator):
             self.schema_ = schema.learn_schema(X)
         return encode.encode(self.schema_, X)
 
+    def _chosen(self) -> Choices:
+        devices.prepare()  # before the first computation, so that it finds the cache of compiled programs
+        return choices.resolve(self.get_params())
+
     # --- training ------------------------------------------------------------------------------------------------
 
     def _train(self, X: np.ndarray, targets: np.ndarray, chosen: Choices, classes: np.ndarray | None) -> None:
         """A fresh network, trained on encoded rows; classes (n_samples,) are numbers of classes, None for numbers."""
         random = check_random_state(self.random_state)
-        init_key, order_key = _keys(random)
+        init_key, order_key = keys(random.randint(2**31))
         first, aside = split(X, targets, classes, self.validation_fraction, random)
         program = self._program(chosen, len(first.X))
         parameters = self._new_parameters(init_key, X, chosen)
@@ -139,7 +144,7 @@ class _NeuralEstimator(BaseEstimator):
         rows = table(X, targets, classes)
         program = self._program(chosen, len(X))
         if getattr(self, "_state_", None) is None:
-            init_key, order_key = _keys(check_random_state(self.random_state))
+            init_key, order_key = keys(check_random_state(self.random_state).randint(2**31))
             if not hasattr(self, "parameters_"):
                 self.parameters_ = self._new_parameters(init_key, X, chosen)
                 self.history_ = self._new_history(program, targets)
@@ -219,7 +224,7 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
         X is a data frame (pandas, polars, pyarrow) of numbers, categories and texts with gaps, or an array.
         Raises ValueError for wrong parameters, all named, and for data that no network can learn from.
         """
-        chosen = choices.resolve(self.get_params())
+        chosen = self._chosen()
         self.target_name_ = getattr(y, "name", None)
         X, y = read.rows(X, as_classes(y))
         check_classification_targets(y)
@@ -241,7 +246,7 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
         classes  all that will ever occur, (n_classes,); needed at the first call only
         The first call learns the columns. Raises ValueError for a class that was not announced.
         """
-        chosen = choices.resolve(self.get_params())
+        chosen = self._chosen()
         X, y = read.rows(X, as_classes(y))
         check_classification_targets(y)
         first = not hasattr(self, "schema_")
@@ -332,7 +337,7 @@ class NeuralRegressor(RegressorMixin, _NeuralEstimator):
         X is a data frame (pandas, polars, pyarrow) of numbers, categories and texts with gaps, or an array.
         Raises ValueError for wrong parameters, all named, and for data that no network can learn from.
         """
-        chosen = choices.resolve(self.get_params())
+        chosen = self._chosen()
         self.target_name_ = getattr(y, "name", None)
         X, y = read.rows(X, as_numbers(y))
         self._remember()
@@ -347,7 +352,7 @@ class NeuralRegressor(RegressorMixin, _NeuralEstimator):
 
         The first call learns the columns and the scale of y.
         """
-        chosen = choices.resolve(self.get_params())
+        chosen = self._chosen()
         X, y = read.rows(X, as_numbers(y))
         first = not hasattr(self, "schema_")
         if first:
@@ -388,9 +393,3 @@ def load(path: str | os.PathLike) -> NeuralClassifier | NeuralRegressor:
     arrays, content = file.read(path)
     kinds = {kind.__name__: kind for kind in (NeuralClassifier, NeuralRegressor)}
     return record.restore(kinds[content["estimator"]](), arrays, content)
-
-
-def _keys(random: np.random.RandomState) -> tuple[jax.Array, jax.Array]:
-    """For the initial weights, and for the order of the rows."""
-    init_key, order_key = jax.random.split(jax.random.PRNGKey(random.randint(2**31)))
-    return init_key, order_key

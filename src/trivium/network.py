@@ -4,11 +4,13 @@ import inspect
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from trivium import initializers
 from trivium.catalog import learned_parameters
 from trivium.initializers import Initializer
 from trivium.properties import width_factor
@@ -26,6 +28,14 @@ def init(
     activation  of the hidden layers; None for one that neither learns nor changes the width
     Raises ValueError for a width that the activation cannot give.
     """
+    known = getattr(initializer, "__module__", None) in (initializers.__name__, jax.nn.initializers.zeros.__module__)
+    make = _init_compiled if known else _init  # a function from elsewhere need not be one that JAX can trace
+    return make(key, tuple(widths), initializer, activation, dtype)
+
+
+def _init(
+    key: Array, widths: tuple[int, ...], initializer: Initializer, activation: Callable | None, dtype: Any
+) -> Parameters:
     keys = jax.random.split(key, len(widths) - 1)
     layers = []
     for place, (n_in, width) in enumerate(pairwise(widths)):
@@ -35,6 +45,9 @@ def init(
         layer = {"weights": initializer(keys[place], (n_in, n_units), dtype), "biases": jnp.zeros(n_units, dtype)}
         layers.append(layer | {name: jnp.full(n_units, start, dtype) for name, start in starts.items()})
     return layers
+
+
+_init_compiled = jax.jit(_init, static_argnums=(1, 2, 3, 4))
 
 
 def apply(parameters: Parameters, X: Array, activation: Callable[..., Array], key: Array | None = None) -> Array:

@@ -1,6 +1,7 @@
 """One network: the population of one, and the evaluation of many rows."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -49,11 +50,20 @@ def evaluate(apply: Callable[[Any], Array], X: np.ndarray) -> np.ndarray:
     it stands, and every number of rows would compile anew.
     """
     devices.prepare()
-    parts = []
-    for first in range(0, len(X), BLOCK):
+
+    def part(first: int) -> np.ndarray:
         block = X[first : first + BLOCK]
         size = max(SMALLEST, 1 << (len(block) - 1).bit_length())
         if len(block) < size:
             block = np.concatenate([block, np.zeros((size - len(block), X.shape[1]), X.dtype)])
-        parts.append(np.asarray(apply(block))[: len(X) - first])
+        return np.asarray(apply(block))[: len(X) - first]
+
+    parts = [part(0)]  # alone: it may have to be compiled
+    others = range(BLOCK, len(X), BLOCK)
+    n_lanes = len(devices.lanes(len(others)))
+    if n_lanes > 1:
+        with ThreadPoolExecutor(n_lanes, "trivium") as pool:
+            parts += pool.map(part, others)
+    else:
+        parts += map(part, others)
     return parts[0] if len(parts) == 1 else np.concatenate(parts)

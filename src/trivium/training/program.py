@@ -48,10 +48,9 @@ class Program:
     def outputs(self, parameters: network.Parameters, X: Array, key: Array | None = None) -> Array:
         return self.head.outputs(network.apply(parameters, X, self.activation, key))
 
-    def losses(self, outputs: Array, targets: Array) -> Array:
-        """One loss per row; several outputs count by their mean."""
-        losses = self.loss(outputs, targets)
-        return losses if losses.ndim == 1 else losses.mean(axis=tuple(range(1, losses.ndim)))
+    def losses(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array:
+        """One loss per row, not yet weighted; several outputs count by their mean."""
+        return self.head.losses(self.loss, outputs, targets, weights)
 
     def transformation(self, numbers: Mapping[str, Array]) -> optax.GradientTransformationExtraArgs:
         return optax.with_extra_args_support(self.optimizer(**numbers, **dict(self.flags)))
@@ -92,6 +91,13 @@ class Record(NamedTuple):
     train_metric: Array
     validation_loss: Array
     validation_metric: Array
+
+
+@jax.jit
+def keys(seed: Any) -> tuple[Array, Array]:
+    """For the initial weights, and for the order of the rows."""
+    init_key, order_key = jax.random.split(jax.random.PRNGKey(seed))
+    return init_key, order_key
 
 
 def start(program: Program, numbers: Mapping[str, float], parameters: network.Parameters, key: Array) -> State:
@@ -201,11 +207,11 @@ def _epoch(
             return program.outputs(parameters, batch.X, noise)
 
         def loss_fn(outputs):
-            return _mean(program.losses(outputs, batch.targets), batch.weights)
+            return _mean(program.losses(outputs, batch.targets, batch.weights), batch.weights)
 
         def objective(parameters):
             outputs = outputs_fn(parameters)
-            losses = program.losses(outputs, batch.targets)
+            losses = program.losses(outputs, batch.targets, batch.weights)
             return _mean(losses, batch.weights), (outputs, losses)
 
         (value, (outputs, losses)), gradients = jax.value_and_grad(objective, has_aux=True)(parameters)
@@ -294,7 +300,7 @@ def _sums(program: Program, outputs: Array, losses: Array, rows: _Batch) -> _Sum
 
 def _evaluate(program: Program, parameters: network.Parameters, rows: _Batch) -> _Sums:
     outputs = program.outputs(parameters, rows.X)
-    return _sums(program, outputs, program.losses(outputs, rows.targets), rows)
+    return _sums(program, outputs, program.losses(outputs, rows.targets, rows.weights), rows)
 
 
 def shuffled(key: Array, length: int, n: Any) -> Array:

@@ -1,7 +1,6 @@
 """Which rows train, and which are kept aside to choose the best epoch by."""
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from trivium.training.rows import Table
 
@@ -29,9 +28,13 @@ def split(
     counts = np.bincount(classes) if classes is not None else np.zeros(0)
     counts = counts[counts > 0]
     stratified = classes is not None and counts.min() >= 2 and len(counts) <= min(n * fraction, n * (1 - fraction))
-    parts = train_test_split(
-        np.arange(n), test_size=fraction, random_state=random, stratify=classes if stratified else None
-    )
+    if stratified:
+        from sklearn.model_selection import train_test_split  # a tenth of a second, which numbers need not wait for
+
+        parts = train_test_split(np.arange(n), test_size=fraction, random_state=random, stratify=classes)
+    else:
+        order, n_aside = random.permutation(n), int(np.ceil(n * fraction))
+        parts = order[n_aside:], order[:n_aside]
     first, aside = (
         table(X[rows], targets[rows], None if classes is None else classes[rows]) for rows in map(np.sort, parts)
     )
