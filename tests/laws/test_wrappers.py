@@ -78,6 +78,7 @@ def test_every_optimizer_to_choose_can_be_made_of_its_defaults_alone():
 @every_wrapper
 def test_docstring_names_its_source_and_every_number_its_bounds(name):
     text = inspect.getdoc(WRAPPERS[name])
+    assert re.match(r"\S.*: .*\.", text.splitlines()[0])
     assert re.search(r"^Source: .+ \d{4}, \".+", text, re.MULTILINE)
     bounds = parameter_domains(WRAPPERS[name])
     for parameter in list(inspect.signature(WRAPPERS[name]).parameters.values())[1:]:
@@ -151,6 +152,20 @@ def test_numbers_may_be_traced_and_the_state_donated(name):
     update = lambda state: transformation.update(gradients, state, point, value=1.0, value_fn=loss)  # noqa: E731
     expected = jax.jit(update)(state)
     close(jax.jit(update, donate_argnums=0)(restored), expected, 0)
+
+
+@every_wrapper
+def test_every_number_may_be_a_schedule_of_the_steps_before(name):
+    wrapper = WRAPPERS[name]
+    numbers = {
+        p.name: p.default for p in inspect.signature(wrapper).parameters.values() if isinstance(p.default, float)
+    }
+    schedules = {
+        key: lambda count, value=value: jnp.where((count >= 0) & (count < 7), value, jnp.nan)
+        for key, value in numbers.items()
+    }
+    got, expected = (walk(wrapper(optimizers.gd(0.01), **given), 7)[-1] for given in (schedules, numbers))
+    close(got, expected)
 
 
 @pytest.mark.parametrize("name", ["sam", "lookahead", "adaptive_clip", "decoupled_weight_decay", "parameter_average"])

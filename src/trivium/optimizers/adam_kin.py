@@ -104,6 +104,7 @@ def adamax(
 
     Memory: two copies of the parameters.
     Agrees with: PyTorch's Adamax without weight decay and Optax's adamax; its adamaxw with weight decay.
+    Differs from PyTorch: its weight_decay is added to the gradient; here it shrinks the parameters.
     Differs from the paper: there without epsilon, which leaves 0 / 0 where all gradients were 0.
     Source: Kingma & Ba 2015, "Adam: A method for stochastic optimization", algorithm 2.
     """
@@ -142,7 +143,7 @@ def nadam(
 
     momentum_decay  how fast the momentum m grows from beta1 / 2 to beta1
     Memory: two copies of the parameters.
-    Agrees with: PyTorch's NAdam, with decoupled_weight_decay where there is weight decay.
+    Agrees with: PyTorch's NAdam, with decoupled_weight_decay where there is weight decay; its product is in float32.
     Differs from Optax: its nadam keeps the momentum at beta1, as in (1 - beta1) * gradient + beta1 * first.
     Source: Dozat 2016, "Incorporating Nesterov momentum into Adam", algorithm 8 in the form of PyTorch.
     """
@@ -187,7 +188,8 @@ def radam(
     beta2          above 2/3, so that length ever passes 5
     Memory: two copies of the parameters.
     Agrees with: Optax's radam, where length is not exactly 5.
-    Differs from PyTorch: its RAdam adds epsilon to sqrt(second) before it is rid of its zero start.
+    Differs from PyTorch: its RAdam adds epsilon to sqrt(second) before it is rid of its zero start (they agree where
+    epsilon does not count), and its weight_decay to the gradient unless decoupled_weight_decay is set.
     Differs from the paper: there the bound is 4, and there is no epsilon.
     Source: Liu et al. 2020, "On the variance of the adaptive learning rate and beyond", algorithm 2.
     """

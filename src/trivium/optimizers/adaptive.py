@@ -51,8 +51,10 @@ def adagrad(
 
     learning_rate  size of the first step, in units of the parameters; steps shrink as 1 / sqrt(t) by themselves
     start_value    of the squares; above 0 it dampens the first steps
+    epsilon        keeps a parameter whose gradients were all 0 where it is
     Memory: one copy of the parameters.
     Agrees with: PyTorch's Adagrad without weight decay.
+    Differs from PyTorch: its weight_decay is added to the gradient; here it shrinks the parameters.
     Differs from Optax: its adagrad starts the squares at 0.1 and adds epsilon below the root.
     Source: Duchi, Hazan & Singer 2011, "Adaptive subgradient methods for online learning and stochastic optimization".
     """
@@ -84,9 +86,11 @@ def adadelta(
         steps  <- beta2 * steps + (1 - beta2) * (update / learning_rate)^2
 
     learning_rate  a factor on the step that it finds, in the units of the parameters; the paper has 1
+    beta2          1 / (1 - beta2) steps count in either average
     epsilon        sets the first steps, sqrt(epsilon) in size; they grow from there
     Memory: two copies of the parameters.
     Agrees with: PyTorch's Adadelta and Optax's adadelta without weight decay.
+    Differs from PyTorch: its weight_decay is added to the gradient; here it shrinks the parameters.
     Source: Zeiler 2012, "ADADELTA: An adaptive learning rate method", algorithm 1.
     """
 
@@ -116,9 +120,12 @@ def rmsprop(
         velocity <- momentum * velocity + gradient / (sqrt(second) + epsilon)
         update   = -learning_rate * velocity
 
+    beta2     1 / (1 - beta2) gradients count in their size
+    momentum  share of the last velocity that is kept: a steady gradient then moves 1 / (1 - momentum) as far
     centered  divides by the spread of the gradients around their mean: longer steps where they agree
     Memory: one copy of the parameters, one more with momentum, one more if centered.
     Agrees with: PyTorch's RMSprop without weight decay, and where first^2 exceeds second by rounding, 0 for its NaN.
+    Differs from PyTorch: its weight_decay is added to the gradient; here it shrinks the parameters.
     Differs from Optax: its rmsprop has beta2 = 0.9, epsilon below the root, and the learning rate inside the velocity.
     Source: Tieleman & Hinton 2012, "Lecture 6.5: RMSProp"; Graves 2013, "Generating sequences with recurrent neural
     networks", equations 38 to 41 (centered).
@@ -164,8 +171,12 @@ def adam(
         update = -learning_rate * first / (1 - beta1^t) / (sqrt(second / (1 - beta2^t)) + epsilon)
 
     learning_rate  about the size of each step, in units of the parameters
+    beta1          1 / (1 - beta1) gradients count in the direction
+    beta2          1 / (1 - beta2) gradients count in the size; the more, the steadier and the slower to adapt
+    epsilon        gradients far below it make steps in proportion to them, larger ones steps of one size
     Memory: two copies of the parameters.
     Agrees with: PyTorch's Adam and Optax's adam.
+    Differs from PyTorch: its Adam has a weight_decay, added to the gradient; see `adamw`.
     Source: Kingma & Ba 2015, "Adam: A method for stochastic optimization", algorithm 1.
     """
     return adamw(learning_rate, beta1=beta1, beta2=beta2, epsilon=epsilon, weight_decay=0.0)
@@ -186,7 +197,8 @@ def adamw(
         step   = first / (1 - beta1^t) / (sqrt(second / (1 - beta2^t)) + epsilon)
         update = -learning_rate * (step + weight_decay * parameter)
 
-    weight_decay  decoupled from the gradient, so that it does not depend on the size of the gradients
+    beta1, beta2, epsilon  as in `adam`
+    weight_decay           decoupled from the gradient, so that it does not depend on the size of the gradients
     Memory: two copies of the parameters.
     Agrees with: PyTorch's AdamW; Optax's adamw, whose weight_decay is 1e-4 if not given.
     Differs from the paper: there the decay is not multiplied by learning_rate, only by the schedule.

@@ -51,9 +51,12 @@ def adafactor(
         update  = -min(learning_rate, 1 / sqrt(t)) * max(least_length, rms(parameter)) * step
 
     learning_rate  share of its size by which each array moves; 1 / sqrt(t) takes over when that is less
+    beta2_power    how fast the averages grow long: all gradients count alike at 1
+    clip           root of the mean square of a step, which is 1 where the average foresaw the gradient
     least_length   size that an array is taken to have if it has less, so that zeros can move
     Memory: one number per row and column of each matrix, one copy of each vector.
-    Differs from PyTorch: its Adafactor has the machine's epsilon as a floor of the result, not in the average.
+    Agrees with: PyTorch's Adafactor, whose epsilon is a floor of the result and not in the average, which shows only
+    where gradients are as small as that floor.
     Differs from Optax: its adafactor leaves the learning rate as given, takes beta2 in float32, and factors only axes
     of 128 or more.
     Source: Shazeer & Stern 2018, "Adafactor: Adaptive learning rates with sublinear memory cost", algorithms 4 and 5.

@@ -55,7 +55,9 @@ def rprop(
         step   <- step * grow where turn > 0, step * shrink where turn < 0, within [smallest, largest]
         update = -step * sign(gradient), and 0 where turn < 0: that gradient counts as 0 in the next turn
 
-    learning_rate  the first step of every parameter, in its own units
+    learning_rate      the first step of every parameter, in its own units
+    shrink, grow       factors on a step after a turn and after none
+    smallest, largest  bounds of a step
     Trap: on batches signs change by chance, and every step shrinks to nothing: hand it all rows.
     Memory: two copies of the parameters.
     Agrees with: PyTorch's optim.Rprop. Differs from Optax's rprop 0.2.8, whose first update is 0 and which applies each
@@ -100,7 +102,9 @@ def lbfgs(
     Trap: `update` needs the extra arguments `value`, `grad` and `value_fn`, a function of parameters that is the same
     at every step: on batches the differences are noise.
     Memory: 2 * memory + 4 copies of the parameters.
-    Peer: Optax's own.
+    Agrees with: Optax's lbfgs, whose parts it is made of.
+    Differs from PyTorch: its LBFGS searches only where line_search_fn is "strong_wolfe", takes twenty steps in a call,
+    and scales the first by the size of the gradient.
     Source: Liu & Nocedal 1989, "On the limited memory BFGS method for large scale optimization"; Nocedal & Wright 2006,
     "Numerical optimization", algorithms 3.5, 3.6 and 7.4.
     """

@@ -61,8 +61,11 @@ def muon(
     mask                    params -> tree of booleans, true where a matrix moves by Muon; the default takes those
                             between hidden layers, so that a network of one hidden layer moves them all
     Memory: one copy of the matrices, two of everything else.
-    Agrees with: PyTorch's optim.Muon (adjust_lr_fn "match_rms_adamw") up to its work in bfloat16. Differs from Optax's
-    contrib.muon: no correction of the average's zero start, which under Nesterov weighs the two terms otherwise.
+    Agrees with: PyTorch's optim.Muon with adjust_lr_fn "match_rms_adamw", up to its work in bfloat16.
+    Differs from PyTorch: its factor is sqrt(rows / columns), at least 1, if none is chosen, and epsilon is a floor of
+    the length.
+    Differs from Optax: its contrib.muon rids the average of its zero start, which under Nesterov weighs the two terms
+    otherwise.
     Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; Liu et al. 2025, "Muon is
     scalable for LLM training", for the factor.
     """

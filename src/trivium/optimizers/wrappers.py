@@ -9,13 +9,15 @@ from typing import Annotated, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Interval
 from jax import Array
 
 from . import _working as w
+from ._leafwise import NotNegative, Number, Positive, Share
 
 
 class WrappedState(NamedTuple):
+    count: Array  # (), steps taken  # pyright: ignore[reportIncompatibleMethodOverride] (a tuple's own method)
     inner: optax.OptState
 
 
@@ -31,15 +33,16 @@ def cautious(transformation: optax.GradientTransformation) -> optax.GradientTran
     inner = optax.with_extra_args_support(transformation)
 
     def update(updates, state, params=None, **extra_args):
-        steps, state = inner.update(updates, state.inner, params, **extra_args)
+        steps, inner_state = inner.update(updates, state.inner, params, **extra_args)
 
         def mask(step, gradient):
             agrees = (step * gradient < 0).astype(step.dtype)
             return step * agrees / jnp.maximum(jnp.mean(agrees), 1e-3)
 
-        return w.like(jax.tree.map(mask, w.wide(steps), w.wide(updates)), steps), WrappedState(state)
+        kept = w.like(jax.tree.map(mask, w.wide(steps), w.wide(updates)), steps)
+        return kept, WrappedState(state.count + 1, inner_state)
 
-    return optax.GradientTransformationExtraArgs(lambda params: WrappedState(inner.init(params)), update)
+    return optax.GradientTransformationExtraArgs(lambda params: WrappedState(jnp.int32(0), inner.init(params)), update)
 
 
 class LookaheadState(NamedTuple):
@@ -52,7 +55,7 @@ def lookahead(
     transformation: optax.GradientTransformation,
     *,
     every: Annotated[int | Array, Ge(1)] = 6,
-    share: Annotated[float | Array, Interval(gt=0, le=1)] = 0.5,
+    share: Annotated[Number, Interval(gt=0, le=1)] = 0.5,
 ) -> optax.GradientTransformationExtraArgs:
     """Lookahead: every few steps, slow parameters go a share of the way to the fast ones, which start from there anew.
 
@@ -74,7 +77,7 @@ def lookahead(
         steps, inner_state = inner.update(updates, state.inner, params, **extra_args)
         now, slow = w.wide(params), state.slow.parameters
         fast = w.added(now, w.wide(steps))
-        (part,) = w.numbers(now, share)
+        (part,) = w.numbers_at(state.count, now, share)
         count = state.count + 1
         due = count % jnp.asarray(every).astype(jnp.int32) == 0
         slow = w.chosen(due, w.mixed(1 - part, slow, fast), slow)
@@ -87,7 +90,7 @@ def lookahead(
 def sam(
     transformation: optax.GradientTransformation,
     *,
-    radius: Annotated[float | Array, Gt(0)] = 0.05,
+    radius: Positive = 0.05,
 ) -> optax.GradientTransformationExtraArgs:
     """SAM, sharpness-aware: the gradient at parameters + radius * gradient / |gradient|, handed to the optimizer.
 
@@ -102,30 +105,30 @@ def sam(
         _need_params(params)
         loss = w.needed("value_fn", value_fn, "Call update(gradients, state, params, value_fn=loss_of_parameters).")
         gradient = w.wide(updates)
-        (far,) = w.numbers(gradient, radius)
+        (far,) = w.numbers_at(state.count, gradient, radius)
         size = w.norm(gradient)
         climb = w.scaled(jnp.where(size > 0, far / jnp.where(size > 0, size, 1), 0), gradient)
         there = jax.grad(loss)(w.like(w.added(w.wide(params), climb), params))
-        steps, state = inner.update(there, state.inner, params, **{**extra_args, "value_fn": value_fn, "grad": there})
-        return steps, WrappedState(state)
+        extra_args = {**extra_args, "value_fn": value_fn, "grad": there}
+        steps, inner_state = inner.update(there, state.inner, params, **extra_args)
+        return steps, WrappedState(state.count + 1, inner_state)
 
-    return optax.GradientTransformationExtraArgs(lambda params: WrappedState(inner.init(params)), update)
+    return optax.GradientTransformationExtraArgs(lambda params: WrappedState(jnp.int32(0), inner.init(params)), update)
 
 
 def clip_by_norm(
     transformation: optax.GradientTransformation,
     *,
-    largest: Annotated[float | Array, Gt(0)] = 1.0,
+    largest: Positive = 1.0,
 ) -> optax.GradientTransformationExtraArgs:
-    """Gradients shrink together to the norm `largest`, where their norm is larger: gradient * min(1, largest / |g|).
+    """Clipping by norm: gradient <- gradient * min(1, largest / |gradient|), the norm over all parameters.
 
-    largest  of the norm over all parameters
     Agrees with: Optax's clip_by_global_norm and, up to the 1e-6 that it adds to the norm, PyTorch's clip_grad_norm_.
     Source: Pascanu, Mikolov & Bengio 2013, "On the difficulty of training recurrent neural networks", algorithm 1.
     """
 
-    def clip(gradients, params):
-        size, (most,) = w.norm(gradients), w.numbers(gradients, largest)
+    def clip(gradients, params, count):
+        size, (most,) = w.norm(gradients), w.numbers_at(count, gradients, largest)
         return w.scaled(jnp.where(size > most, most / jnp.where(size > most, size, 1), 1), gradients)
 
     return _of_gradients(transformation, clip)
@@ -134,17 +137,17 @@ def clip_by_norm(
 def clip_by_value(
     transformation: optax.GradientTransformation,
     *,
-    largest: Annotated[float | Array, Gt(0)] = 1.0,
+    largest: Positive = 1.0,
 ) -> optax.GradientTransformationExtraArgs:
-    """Every entry of the gradients is held within [-largest, largest].
+    """Clipping by value: every entry of the gradients is held within [-largest, largest].
 
     Trap: it turns the direction of the gradient, which `clip_by_norm` keeps.
     Agrees with: Optax's clip, PyTorch's clip_grad_value_.
     Source: Mikolov 2012, "Statistical language models based on neural networks".
     """
 
-    def clip(gradients, params):
-        (most,) = w.numbers(gradients, largest)
+    def clip(gradients, params, count):
+        (most,) = w.numbers_at(count, gradients, largest)
         return jax.tree.map(lambda g: jnp.clip(g, -most, most), gradients)
 
     return _of_gradients(transformation, clip)
@@ -153,10 +156,10 @@ def clip_by_value(
 def adaptive_clip(
     transformation: optax.GradientTransformation,
     *,
-    ratio: Annotated[float | Array, Gt(0)] = 0.01,
-    epsilon: Annotated[float | Array, Gt(0)] = 1e-3,
+    ratio: Positive = 0.01,
+    epsilon: Positive = 1e-3,
 ) -> optax.GradientTransformationExtraArgs:
-    """The gradient of a unit shrinks to `ratio` times the norm of the unit's weights, where it is larger.
+    """Adaptive clipping: a unit's gradient shrinks to `ratio` times the norm of its weights, where it is larger.
 
         gradient <- gradient * ratio * max(|weights|, epsilon) / |gradient|     both norms over a unit's column
 
@@ -171,8 +174,8 @@ def adaptive_clip(
         axes = tuple(range(array.ndim - 1)) if array.ndim > 1 and min(array.shape) > 1 else None
         return jnp.sqrt(jnp.sum(array * array, axis=axes, keepdims=True))
 
-    def clip(gradients, params):
-        part, least = w.numbers(gradients, ratio, epsilon)
+    def clip(gradients, params, count):
+        part, least = w.numbers_at(count, gradients, ratio, epsilon)
 
         def one(gradient, parameter):
             most, given = part * jnp.maximum(size(parameter), least), size(gradient)
@@ -191,7 +194,7 @@ def _weight_matrices(params: Any) -> Any:
 def decoupled_weight_decay(
     transformation: optax.GradientTransformation,
     *,
-    decay: Annotated[float | Array, Ge(0)] = 1e-4,
+    decay: NotNegative = 1e-4,
     mask: Callable[[Any], Any] = _weight_matrices,
 ) -> optax.GradientTransformationExtraArgs:
     """Every weight shrinks by `decay` of itself at each step, whatever the optimizer does: update - decay * weight.
@@ -204,13 +207,13 @@ def decoupled_weight_decay(
 
     def update(updates, state, params=None, **extra_args):
         _need_params(params)
-        steps, state = inner.update(updates, state.inner, params, **extra_args)
+        steps, inner_state = inner.update(updates, state.inner, params, **extra_args)
         now = w.wide(params)
-        (part,) = w.numbers(now, decay)
+        (part,) = w.numbers_at(state.count, now, decay)
         new = jax.tree.map(lambda s, p, on: s - part * p if on else s, w.wide(steps), now, mask(params))
-        return w.like(new, steps), WrappedState(state)
+        return w.like(new, steps), WrappedState(state.count + 1, inner_state)
 
-    return optax.GradientTransformationExtraArgs(lambda params: WrappedState(inner.init(params)), update)
+    return optax.GradientTransformationExtraArgs(lambda params: WrappedState(jnp.int32(0), inner.init(params)), update)
 
 
 def centralize(transformation: optax.GradientTransformation) -> optax.GradientTransformationExtraArgs:
@@ -221,7 +224,7 @@ def centralize(transformation: optax.GradientTransformation) -> optax.GradientTr
     Source: Yong et al. 2020, "Gradient centralization: A new optimization technique for deep neural networks".
     """
 
-    def centre(gradients, params):
+    def centre(gradients, params, count):
         def one(gradient):
             if gradient.ndim < 2:
                 return gradient
@@ -241,7 +244,7 @@ class AverageState(NamedTuple):
 def parameter_average(
     transformation: optax.GradientTransformation,
     *,
-    decay: Annotated[float | Array, Interval(ge=0, lt=1)] = 0.999,
+    decay: Share = 0.999,
 ) -> optax.GradientTransformationExtraArgs:
     """A moving average of the parameters, which the steps do not see: the model to evaluate.
 
@@ -261,7 +264,7 @@ def parameter_average(
         _need_params(params)
         steps, inner_state = inner.update(updates, state.inner, params, **extra_args)
         now = w.wide(params)
-        keep, t = w.numbers(now, decay, state.count + 1)
+        keep, t = w.numbers_at(state.count, now, decay, state.count + 1)
         average = w.mixed(jnp.minimum(keep, (1 + t) / (10 + t)), state.average.parameters, w.added(now, w.wide(steps)))
         return steps, AverageState(state.count + 1, w.Averaged(average), inner_state)
 
@@ -319,21 +322,25 @@ def accumulate(
 
 
 def _of_gradients(
-    transformation: optax.GradientTransformation, change: Callable[[Any, Any], Any], *, needs_params: bool = False
+    transformation: optax.GradientTransformation, change: Callable[..., Any], *, needs_params: bool = False
 ) -> optax.GradientTransformationExtraArgs:
-    """The optimizer, which sees changed gradients; change  (gradients, params) -> gradients, in the working type."""
+    """The optimizer, which sees changed gradients.
+
+    change  (gradients, params, steps taken) -> gradients, all in the working type
+    """
     inner = optax.with_extra_args_support(transformation)
 
     def update(updates, state, params=None, **extra_args):
         if needs_params:
             _need_params(params)
-        changed = w.like(change(w.wide(updates), None if params is None else w.wide(params)), updates)
+        wide_params = None if params is None else w.wide(params)
+        changed = w.like(change(w.wide(updates), wide_params, state.count), updates)
         if "grad" in extra_args:
             extra_args["grad"] = changed
-        steps, state = inner.update(changed, state.inner, params, **extra_args)
-        return steps, WrappedState(state)
+        steps, inner_state = inner.update(changed, state.inner, params, **extra_args)
+        return steps, WrappedState(state.count + 1, inner_state)
 
-    return optax.GradientTransformationExtraArgs(lambda params: WrappedState(inner.init(params)), update)
+    return optax.GradientTransformationExtraArgs(lambda params: WrappedState(jnp.int32(0), inner.init(params)), update)
 
 
 def _need_params(params: Any) -> None:
