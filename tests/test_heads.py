@@ -46,11 +46,10 @@ def test_a_loss_trains_or_is_refused_with_a_reason(name):
             assert model.score(X, targets) > 0.85
         else:
             assert np.corrcoef(model.predict(X), targets)[0, 1] > 0.7
-        if name != "cosine":
-            assert model.history_.learned
+        assert model.history_.learned
     assert trained or heads.link_in_words(members(losses)[name])
     elsewhere = members(losses)[name].__module__.rpartition(".")[2] in ("ranking", "pairs", "survival", "sequences")
-    assert bool(trained) != elsewhere
+    assert bool(trained) != (elsewhere or name == "cosine")
 
 
 @every_loss
@@ -85,7 +84,7 @@ def test_targets_are_scaled_only_where_the_loss_keeps_its_meaning():
 
 def test_a_mean_far_from_zero_is_learned_by_every_loss_that_takes_it():
     far = 1e5 + 1e3 * numbers
-    for loss in ("mse", "quantiles", "gaussian_nll", "student_t_nll", "mape"):
+    for loss in ("mse", "quantiles", "gaussian_nll", "student_t_nll"):
         model = NeuralRegressor(loss=loss, **FITTING).fit(X, far)
         assert np.abs(model.predict(X) - far).mean() < 0.02 * far.mean(), loss
 

@@ -112,10 +112,15 @@ def classifier_head(loss: Callable, n_classes: int, output_activation: Callable 
     wants, family = network_puts_out(loss), _family(loss)
     over_rows = family in ("multiclass", "noise", "divergences", "sparse")
     one_unit = n_classes == 2 and not over_rows
-    if wants not in ("logits", "scores", "predictions", "probabilities") or family in _ELSEWHERE:
+    if wants not in ("logits", "scores", "predictions", "probabilities") or _elsewhere(loss):
         raise ValueError(
-            f"loss must be one for classes, got {_name(loss)!r}, {_ELSEWHERE.get(family) or _puts_out(wants)}. "
+            f"loss must be one for classes, got {_name(loss)!r}, {_elsewhere(loss) or _puts_out(wants)}. "
             "Choose 'cross_entropy'."
+        )
+    if wants == "predictions" and not moves_with(loss, regressor_head(loss, None))[0]:
+        raise ValueError(
+            f"loss must be one for classes, got {_name(loss)!r}, which compares shares of the targets and so needs "
+            "numbers. Choose 'cross_entropy'."
         )
     if wants in ("predictions", "probabilities"):
         link_first = output_activation or (activations.sigmoid if one_unit else _softmax)
@@ -154,12 +159,12 @@ def regressor_head(loss: Callable, output_activation: Callable | None) -> Head:
     Raises ValueError where the loss is none for numbers.
     """
     wants = network_puts_out(loss)
-    if wants == "predictions" and _family(loss) not in _ELSEWHERE:
-        return Head(1, output_activation, None)
+    if wants == "predictions" and not _elsewhere(loss):
+        on_logs = output_activation is None and _name(loss) == "msle"  # expm1 keeps predictions above -1
+        return Head(1, jnp.expm1 if on_logs else output_activation, None)
     if wants not in ("log_rates", "means", "increments"):
         raise ValueError(
-            f"loss must be one for numbers, got {_name(loss)!r}, {_ELSEWHERE.get(_family(loss)) or _puts_out(wants)}. "
-            "Choose 'mse'."
+            f"loss must be one for numbers, got {_name(loss)!r}, {_elsewhere(loss) or _puts_out(wants)}. Choose 'mse'."
         )
     if output_activation is not None:
         words = {"log_rates": "log rates", "means": "a mean and the logarithm of a scale", "increments": "increments"}
@@ -172,11 +177,18 @@ def regressor_head(loss: Callable, output_activation: Callable | None) -> Head:
         levels = np.asarray(inspect.signature(loss).parameters["levels"].default)
         return Head(len(levels), None, _Quantile(int(np.abs(levels - 0.5).argmin())), flat=False)
     arguments = list(inspect.signature(loss).parameters).index("targets")
-    link = jnp.exp if wants == "log_rates" else _same
-    return Head(arguments, None, link, split=True, flat=False) if arguments > 1 else Head(1, None, link)
+    if arguments == 1:
+        return Head(1, None, jnp.exp)
+    return Head(arguments, None, _first_rate if wants == "log_rates" else _first, flat=False, split=True)
+
+
+def _elsewhere(loss: Callable) -> str | None:
+    """Why a loss can serve no estimator, None where it can."""
+    return _ELSEWHERE.get(_name(loss)) or _ELSEWHERE.get(_family(loss))
 
 
 _ELSEWHERE = {
+    "cosine": "which compares directions of several numbers: it is for a loop of your own",
     "ranking": "which compares the items of a list and needs lists: it is for a loop of your own",
     "pairs": "which compares pairs of points and knows no classes: it is for a loop of your own",
     "survival": "which needs a time and an event per row: it is for a loop of your own",
@@ -208,11 +220,14 @@ def moves_with(loss: Callable, head: Head) -> tuple[bool, bool]:
         first += shift
         return np.asarray(head.losses(loss, jnp.asarray(moved), jnp.asarray(targets * np.float32(factor) + shift)))
 
-    if network_puts_out(loss) not in ("predictions", "means", "increments"):
+    if network_puts_out(loss) not in _MOVABLE:
         return False, False
     shifted = bool(np.allclose(at(1, 4), at(1, 0), rtol=1e-3, atol=1e-5))
     ratios = at(8, 0) / np.maximum(at(1, 0), 1e-12)
     return shifted, shifted or bool(np.allclose(ratios, ratios[0], rtol=1e-3))
+
+
+_MOVABLE = ("predictions", "means", "increments")
 
 
 def baseline_loss(head: Head, loss: Callable[[Array, Array], Array], targets: np.ndarray) -> float:
@@ -234,7 +249,7 @@ def baseline_loss(head: Head, loss: Callable[[Array, Array], Array], targets: np
 
 def _constants(head: Head, targets: np.ndarray) -> list[np.ndarray]:
     """Outputs among which the best constant one is, or nearly; none where it has to be searched for."""
-    if head.split or head.over_batch or not head.probabilistic or head.width > 1 and head.targets == "numbers":
+    if head.split or head.over_batch or not head.probabilistic or (head.width > 1 and head.targets == "numbers"):
         return []
     if head.targets == "labels":
         shares = np.bincount(targets, minlength=head.width) / len(targets)
@@ -283,9 +298,13 @@ class _Quantile:
         return rising(increments)[..., self.place]
 
 
-def _same(outputs: Array) -> Array:
-    """The first unit of several is the prediction."""
+def _first(outputs: Array) -> Array:
+    """Of a mean and what describes the spread, the mean."""
     return outputs[..., 0]
+
+
+def _first_rate(outputs: Array) -> Array:
+    return jnp.exp(outputs[..., 0])
 
 
 def _softmax(logits: Array) -> Array:

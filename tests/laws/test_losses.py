@@ -9,13 +9,23 @@ import mpmath as mp
 import numpy as np
 import optax
 import pytest
+from jax.flatten_util import ravel_pytree
 from sklearn import metrics
 
 from laws.precision import worst_ulps
 from trivium import losses
-from trivium.catalog import members
+from trivium.catalog import members, parameter_domains, violation
 
-every_loss = pytest.mark.parametrize("name", members(losses))
+LOSSES = members(losses)
+every_loss = pytest.mark.parametrize("name", LOSSES)
+
+NO_REPETITION = {
+    "triplet": "a row beside itself is a fellow at distance 0",
+    "contrastive": "a row beside itself is a fellow at distance 0",
+    "nt_xent": "a row beside itself is a fellow at distance 0",
+    "cox_partial_likelihood": "rows twice are a tie, which Efron breaks",
+}
+"""Losses that compare rows, for which a weight of two is not the row twice, and why."""
 MOST_ULPS = 4
 
 random = np.random.default_rng(3)
@@ -107,49 +117,153 @@ def test_agrees_with_others_where_they_are_right():
     assert mean == pytest.approx(metrics.log_loss(labels, shares), rel=1e-5)
 
 
+def example(name, random):
+    """What the network puts out and targets, of the right shapes and domain, rows on the first axis."""
+    loss = LOSSES[name]
+    family, first = loss.__module__.rpartition(".")[2], next(iter(inspect.signature(loss).parameters))
+    n = 5
+    shares = random.dirichlet(np.ones(4), n)
+    labels = np.array([0, 2, 3, 1, 2])
+    if first == "probabilities":
+        return (
+            ([random.uniform(0.1, 0.9, n)], np.array([0.0, 1, 1, 0, 0.3])) if family == "binary" else ([shares], labels)
+        )
+    if family in ("binary", "overlap") or (family == "margins" and not name.startswith("multiclass")):
+        return [random.normal(size=n)], np.array([0.0, 1, 1, 0, 0.3])
+    if family in ("multiclass", "noise", "sparse", "margins"):
+        return [random.normal(size=(n, 4))], labels
+    if family == "divergences":
+        return [random.normal(size=(n, 4))], shares
+    if family == "ordinal":
+        return [np.sort(random.normal(size=(n, 3)), axis=1)], labels
+    if family == "ranking":
+        return [random.normal(size=(n, 4))], random.permuted(np.tile(np.arange(4.0), (n, 1)), axis=1)
+    if family == "pairs":
+        return [random.normal(size=(n, 3))], np.array([0, 1, 0, 1, 1])
+    if name == "ctc":
+        return [random.normal(size=(n, 6, 4))], np.array([[1, 2], [3, -1], [2, 2], [-1, -1], [1, 3]])
+    if name == "cox_partial_likelihood":
+        return [random.normal(size=n)], np.array([[3.0, 1], [1, 1], [2, 0], [3, 1], [4, 1]])
+    if name == "discrete_hazard":
+        return [random.normal(size=(n, 4))], np.array([[0.0, 1], [3, 1], [2, 0], [4, 0], [1, 1]])
+    if name == "quantiles":
+        return [random.normal(size=(n, 3))], random.normal(size=n)
+    if name == "cosine":
+        return [random.normal(size=(n, 3))], random.normal(size=(n, 3))
+    targets = random.uniform(0.5, 3, n).round(3)
+    if name == "negative_binomial":
+        targets = np.array([0.0, 3, 1, 7, 2])
+    units = list(inspect.signature(loss).parameters).index("targets")
+    return [random.normal(size=n) / 2 + (first == "predictions") for _ in range(units)], targets
+
+
 @every_loss
-def test_second_derivatives_are_finite_and_gradients_are_differences(name):
-    loss = members(losses)[name]
+def test_gradients_are_differences_and_second_derivatives_finite(name):
+    loss = LOSSES[name]
     with jax.enable_x64(True):
-        given, targets = example(loss, random)
-        gradient = jax.grad(lambda g: loss(g, targets).sum())(given)
-        for place in np.ndindex(given.shape):
-            step = 1e-6 * np.eye(given.size)[np.ravel_multi_index(place, given.shape)].reshape(given.shape)
-            difference = (loss(given + step, targets).sum() - loss(given - step, targets).sum()) / 2e-6
-            assert gradient[place] == pytest.approx(float(difference), rel=1e-6, abs=1e-8)
-        assert np.isfinite(jax.hessian(lambda g: loss(g, targets).sum())(given)).all()
+        given, targets = example(name, np.random.default_rng(1))
+        flat, back = ravel_pytree(list(map(jnp.asarray, given)))
+        targets = jnp.asarray(targets)
+        total = jax.jit(lambda flat: loss(*back(flat), targets).sum())
+        gradient = np.asarray(jax.grad(total)(flat))
+        for place in range(len(flat)):
+            step = jnp.zeros_like(flat).at[place].set(1e-6)
+            difference = (total(flat + step) - total(flat - step)) / 2e-6
+            assert gradient[place] == pytest.approx(float(difference), rel=1e-5, abs=1e-7)
+        assert np.isfinite(jax.hessian(total)(flat)).all()
 
 
 @every_loss
-def test_compiled_and_plain_agree_and_nan_stays(name):
-    loss = members(losses)[name]
-    given, targets = example(loss, np.random.default_rng(0))
-    given = jnp.asarray(given, jnp.float32)
-    np.testing.assert_allclose(jax.jit(loss)(given, targets), loss(given, targets), rtol=1e-6)
-    assert np.isnan(loss(given.at[0].set(jnp.nan), targets)[0]).all()
+def test_compiled_mapped_and_plain_agree_and_nan_stays(name):
+    loss = LOSSES[name]
+    given, targets = example(name, np.random.default_rng(0))
+    given, targets = [jnp.asarray(array, jnp.float32) for array in given], jnp.asarray(targets)
+    plain = loss(*given, targets)
+    np.testing.assert_allclose(jax.jit(loss)(*given, targets), plain, rtol=2e-5, atol=1e-7)
+    both = jax.vmap(loss)(*(jnp.stack([array, array]) for array in given), jnp.stack([targets, targets]))
+    np.testing.assert_allclose(both[1], plain, rtol=2e-5, atol=1e-7)
+    assert np.isnan(loss(given[0].at[0].set(jnp.nan), *given[1:], targets).sum())
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float64])
+def test_keeps_the_type_of_what_the_network_puts_out(name, dtype):
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("strict"):
+        given, targets = example(name, np.random.default_rng(0))
+        targets = jnp.asarray(targets, jnp.int32 if targets.dtype.kind == "i" else dtype)
+        exact = np.asarray(LOSSES[name](*(jnp.asarray(array, jnp.float64) for array in given), targets), float)
+        losses_ = LOSSES[name](*(jnp.asarray(array, dtype) for array in given), targets)
+        assert losses_.dtype == dtype
+        tolerance = max(40 * float(jnp.finfo(dtype).eps), 1e-12)
+        np.testing.assert_allclose(np.asarray(losses_, float), exact, rtol=tolerance, atol=tolerance)
+
+
+@every_loss
+def test_a_weight_of_two_is_a_row_twice_and_of_zero_none(name):
+    loss = LOSSES[name]
+    given, targets = example(name, np.random.default_rng(2))
+    given, targets = [jnp.asarray(array, jnp.float32) for array in given], jnp.asarray(targets)
+    for weights in ([1, 0, 1, 1, 1], [1, 2, 1, 3, 1], [0, 2, 1, 0, 1]):
+        if name in NO_REPETITION and max(weights) > 1:
+            continue
+        weighted = loss(*given, targets, sample_weight=jnp.float32(weights)).sum()
+        repeated = np.repeat(np.arange(5), weights)
+        expected = loss(*(array[repeated] for array in given), targets[repeated]).sum()
+        assert float(weighted) == pytest.approx(float(expected), rel=1e-5, abs=1e-6)
+
+
+@every_loss
+def test_wrong_weights_are_refused(name):
+    given, targets = example(name, np.random.default_rng(2))
+    given, targets = [jnp.asarray(array, jnp.float32) for array in given], jnp.asarray(targets)
+    with pytest.raises(ValueError, match=r"sample_weight must have one weight per .*, got \(2,\)"):
+        LOSSES[name](*given, targets, sample_weight=jnp.ones(2))
 
 
 @every_loss
 def test_shapes_that_do_not_fit_are_refused(name):
-    targets = jnp.zeros((4, 1) if name.startswith("cross_entropy") else (4,), int)
-    with pytest.raises(ValueError, match=r"got \(4, 1\) and \(4, 1\)|got \(4, 1\) and \(4,\)"):
-        members(losses)[name](jnp.full((4, 1), 0.5), targets)
+    given, targets = example(name, np.random.default_rng(2))
+    with pytest.raises(ValueError, match=r"must have .*, got .*\(.*\) and .*\(.*\)"):
+        LOSSES[name](*map(jnp.asarray, given), jnp.asarray(targets)[:3])
 
 
 @every_loss
-def test_docstring_gives_formula_shapes_and_source(name):
-    text = inspect.getdoc(members(losses)[name])
-    assert re.match(r"\S.*: .*\.", text.splitlines()[0])
+def test_a_target_outside_the_domain_is_named(name):
+    bounds = list(parameter_domains(LOSSES[name]).get("targets", ()))
+    given, targets = example(name, np.random.default_rng(2))
+    given = [jnp.asarray(array, jnp.float32) for array in given]
+    if LOSSES[name].__module__.endswith("pairs"):
+        return  # any number names a group
+    assert bounds
+    wrong = np.array(targets)
+    wrong.flat[3 if wrong.ndim == 1 else 2] = -7 if violation(-7, bounds) or wrong.dtype.kind == "i" else np.nan
+    assert violation(wrong.min(), bounds) or np.isnan(wrong).any()
+    with pytest.raises(ValueError, match=r"targets must be .*, got (-7|-7\.0|nan) in row (3|1|0)"):
+        LOSSES[name](*given, wrong)
+    jax.jit(LOSSES[name])(*given, wrong)  # what is not known cannot be refused
+
+
+@every_loss
+def test_finite_with_a_finite_gradient_for_outputs_of_any_size(name):
+    loss = LOSSES[name]
+    given, targets = example(name, np.random.default_rng(4))
+    targets = jnp.asarray(targets)
+    if next(iter(inspect.signature(loss).parameters)) == "probabilities":
+        return  # between 0 and 1
+    overflows = {"log_rates", "log_scales", "log_means"} & set(inspect.signature(loss).parameters)
+    largest = 40 if overflows or name == "exponential" else 1e4
+    both = jax.jit(jax.value_and_grad(lambda given: loss(*given, targets).sum()))
+    for size in (1e-6, 1.0, 30.0, largest, -largest):
+        value, slopes = both([jnp.asarray(array * size, jnp.float32) for array in given])
+        assert np.isfinite(value), size
+        assert all(np.isfinite(slope).all() for slope in slopes), size
+
+
+@every_loss
+def test_docstring_gives_formula_returns_properness_and_source(name):
+    text = inspect.getdoc(LOSSES[name])
+    assert re.match(r"\S.*: .*\.", text.split("\n\n")[0].replace("\n", " "))
     assert re.search(r"^Returns ", text, re.MULTILINE)
+    assert re.search(r"^Proper: (yes|no)", text, re.MULTILINE)
+    assert re.search(r"^Trap: ", text, re.MULTILINE)
     assert re.search(r"^Source: .+ \d{4}, \".+", text, re.MULTILINE)
-
-
-def example(loss, random):
-    """Arguments of the right shape and domain."""
-    first = next(iter(inspect.signature(loss).parameters))
-    if "cross_entropy" in loss.__name__ and not loss.__name__.startswith("binary"):
-        rows = random.normal(size=(3, 4))
-        return (np.asarray(jax.nn.softmax(rows)) if first == "probabilities" else rows), np.array([0, 2, 3])
-    if first == "probabilities":
-        return random.uniform(0.1, 0.9, 5), np.array([0.0, 1.0, 1.0, 0.0, 0.3])
-    return random.normal(size=5), np.array([0.0, 1.0, 1.0, 0.0, 0.3])

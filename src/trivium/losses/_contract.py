@@ -111,7 +111,7 @@ def spread_like(array: Array, number: float | Array) -> Array:
 
 def _refuse(parameter: str, values: np.ndarray, wrong: np.ndarray, must_be: str) -> None:
     if wrong.any():
-        place = tuple(int(axis[0]) for axis in np.nonzero(wrong))
+        place = tuple(int(axis[0]) for axis in np.nonzero(np.atleast_1d(wrong)))[-wrong.ndim :] if wrong.ndim else ()
         where = f" in row {place[0]}" if place else ""
         raise ValueError(
             f"{parameter} must be {must_be}, got {values[place].item()!r}{where}. "

@@ -16,6 +16,11 @@ def exp_of_difference(a: Array, b: Array) -> Array:
     return jnp.exp(difference) * (1 + jnp.where(jnp.isfinite(lost), lost, 0))
 
 
+def wide(array: Array) -> Array:
+    """At least float32: sums over many rows do not fit into half a word."""
+    return array.astype(jnp.float32) if jnp.finfo(array.dtype).bits < 32 else array
+
+
 @jax.custom_jvp
 def log_of_one_minus_exp(gap: Array) -> Array:
     """log(1 - exp(-gap)) for gap > 0, exact for small and for large gaps."""
@@ -34,7 +39,7 @@ def ratio(part: Array, rest: Array) -> Array:
     1 where both are 0, the limit for a vanishing part beside no rest.
     """
     whole = part + rest
-    return jnp.where(whole > 0, part / jnp.where(whole > 0, whole, 1), 1).astype(whole.dtype)
+    return jnp.where(whole == 0, 1, part / jnp.where(whole == 0, 1, whole)).astype(whole.dtype)
 
 
 @ratio.defjvp
@@ -65,7 +70,8 @@ def log_softmax(z: Array) -> Array:
     """log(softmax(z)) over the last axis: minus a sum of two terms of one sign."""
     top = z.max(axis=-1, keepdims=True)
     terms = exp_of_difference(z, top)
-    is_top = lax.broadcasted_iota(jnp.int32, z.shape, z.ndim - 1) == jnp.argmax(z, axis=-1, keepdims=True)
+    first_top = lax.argmax(z, z.ndim - 1, jnp.int32)[..., None]
+    is_top = lax.broadcasted_iota(jnp.int32, z.shape, z.ndim - 1) == first_top
     return -((top - z) + jnp.log1p(jnp.where(is_top, 0, terms).sum(axis=-1, keepdims=True)))
 
 

@@ -13,7 +13,7 @@ from jax import Array
 
 from trivium.losses._contract import Finite, SampleWeight, same_shape, weighted
 from trivium.losses._suffixes import log_sum_over_own
-from trivium.losses._sums import exp_of_difference, log1p_exp_of_difference
+from trivium.losses._sums import exp_of_difference, log1p_exp_of_difference, wide
 
 
 def margin_ranking(
@@ -87,11 +87,11 @@ def listmle(scores: Array, targets: Finite, *, where: Array | None = None, sampl
     """
     targets = same_shape("scores", scores, targets, Finite)
     real = _real(scores, where)
-    wide = scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
-    rank = jnp.argsort(jnp.where(real, -targets.astype(wide.dtype), jnp.inf), axis=-1)
+    precise = wide(scores)
+    rank = jnp.argsort(jnp.where(real, -targets.astype(precise.dtype), jnp.inf), axis=-1)
     real = jnp.take_along_axis(real, rank, axis=-1)
-    ordered = jnp.where(real, jnp.take_along_axis(wide, rank, axis=-1), 0)
-    losses = jnp.where(real, log_sum_over_own(ordered, real.astype(wide.dtype)), 0).sum(axis=-1)
+    ordered = jnp.where(real, jnp.take_along_axis(precise, rank, axis=-1), 0)
+    losses = jnp.where(real, log_sum_over_own(ordered, real.astype(precise.dtype)), 0).sum(axis=-1)
     return weighted(losses.astype(scores.dtype), sample_weight)
 
 

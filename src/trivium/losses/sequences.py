@@ -7,7 +7,7 @@ from annotated_types import Ge, Interval
 from jax import Array, lax
 
 from trivium.losses._contract import SampleWeight, weighted, within
-from trivium.losses._sums import log_softmax
+from trivium.losses._sums import log_softmax, wide
 
 PaddedLabels = Annotated[Array, Ge(-1)]
 """Targets (..., labels): class numbers in their order, then -1 up to the length of the longest."""
@@ -49,7 +49,7 @@ def ctc(
             f"where must have shape (batch, frames), got {real.shape} for logits of {logits.shape}. "
             "Hand over one truth value per frame."
         )
-    logs = log_softmax(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)))
+    logs = log_softmax(wide(logits))
     # States: blank, label 1, blank, label 2, ..., blank.
     batch, labels = targets.shape
     states = jnp.full((batch, 2 * labels + 1), blank, targets.dtype).at[:, 1::2].set(jnp.maximum(targets, 0))
@@ -72,7 +72,7 @@ def ctc(
     last = jnp.take_along_axis(forward, length[:, None], axis=1)[:, 0]
     before = jnp.take_along_axis(forward, jnp.maximum(length - 1, 0)[:, None], axis=1)[:, 0]
     loglikelihood = jnp.logaddexp(last, jnp.where(length > 0, before, impossible))
-    possible = loglikelihood > impossible / 2
+    possible = ~(loglikelihood <= impossible / 2)  # NaN stays
     losses = jnp.where(possible, -jnp.where(possible, loglikelihood, 0), jnp.inf)
     return weighted(losses.astype(logits.dtype), sample_weight)
 

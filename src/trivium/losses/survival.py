@@ -10,7 +10,7 @@ from jax import Array, lax
 from trivium.losses._contract import SampleWeight, weighted, within
 from trivium.losses._exact import log1p_exp
 from trivium.losses._suffixes import leaf, log_sum_over_own, suffix_sums
-from trivium.losses._sums import exp_of_difference
+from trivium.losses._sums import exp_of_difference, wide
 
 TimeAndEvent = Annotated[Array, Ge(0)]
 """Targets (..., 2): the time, or the number of its interval, then 1 for the event, 0 for the end of watching."""
@@ -49,7 +49,7 @@ def cox_partial_likelihood(
             "Hand over one log hazard per row, and time and event as two columns."
         )
     targets = within("targets", jnp.asarray(targets), TimeAndEvent)
-    scores = _wide(log_hazards)
+    scores = wide(log_hazards)
     weights = jnp.ones_like(scores) if sample_weight is None else jnp.asarray(sample_weight).astype(scores.dtype)
     if weights.shape != scores.shape:
         raise ValueError(
@@ -121,8 +121,3 @@ def _terms_in_order(scores: Array, weights: Array, times: Array, events: Array, 
     logs = in_group(jnp.where(among_ties, jnp.log(jnp.where(among_ties, at_risk, 1)), 0))
     together = jnp.where(among_ties, top - scores, 0) + logs / jnp.maximum(tied, 1).astype(scores.dtype)
     return jnp.where(among_ties, together, jnp.where(events, alone, 0))
-
-
-def _wide(array: Array) -> Array:
-    """At least float32: sums over many rows do not fit into half a word."""
-    return array.astype(jnp.promote_types(array.dtype, jnp.float32))
