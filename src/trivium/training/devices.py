@@ -1,13 +1,11 @@
 """What the machine offers: where members train, the cache of compiled programs, and advice, once, in the log."""
 
+import json
 import logging
 import os
 import sys
 import threading
-import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,8 +96,6 @@ if hasattr(os, "register_at_fork"):
 
 # --- the cache of compiled programs ----------------------------------------------------------------------------------
 
-_ours: Path | None = None
-
 
 def cache_folder() -> Path:
     """Where compiled programs are kept between processes: one folder per JAX and kind of processor."""
@@ -127,7 +123,6 @@ def _processor() -> int:
 
 def _set_up_cache() -> None:
     """A cache in the user's folder, unless TRIVIUM_CACHE is off or JAX has one already."""
-    global _ours
     if os.environ.get("TRIVIUM_CACHE", "").lower() in ("off", "0", "no", "false"):
         return
     if config.jax_compilation_cache_dir or not config.jax_enable_compilation_cache:
@@ -137,53 +132,62 @@ def _set_up_cache() -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # who can write here can run code
         if not os.access(folder, os.W_OK):
             raise PermissionError(f"{folder} is not writable")
-        _prune(folder)
+        _tend(folder)
     except (OSError, RuntimeError) as error:  # RuntimeError: no home
         log.info("Each process compiles its programs anew: no cache (%s). Set XDG_CACHE_HOME to a folder.", error)
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     if config.jax_persistent_cache_min_compile_time_secs == 1.0:  # JAX's default, under which few of ours are kept
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    _ours = folder
 
 
-def _prune(folder: Path) -> None:
-    """Delete the oldest entries beyond CACHE_BYTES. Another process may be deleting, too."""
-    entries = []
+def _tend(folder: Path) -> None:
+    """Delete broken entries, and the oldest beyond CACHE_BYTES. Another process may be at it, too.
+
+    JAX goes on without an entry that it cannot read, but warns of it in every process and never writes over it. So
+    entries that no earlier process found whole, those that a crash or a full disk cut short among them, are read here.
+    """
+    seal = folder / "whole.json"
+    try:
+        known = json.loads(seal.read_text())
+    except (OSError, ValueError):
+        known = {}
+    entries, whole = [], {}
     for entry in os.scandir(folder):
         try:
             facts = entry.stat()
-        except OSError:
+            if entry.name.endswith("-cache"):
+                identity = [facts.st_size, facts.st_mtime_ns]
+                if known.get(entry.name) != identity and not _is_whole(Path(entry.path)):
+                    log.info("A damaged entry of the cache of compiled programs was deleted: %s", entry.path)
+                    os.unlink(entry.path)
+                    continue
+                whole[entry.name] = identity
+                entries.append((max(facts.st_atime, facts.st_mtime), facts.st_size, entry.path))
+        except FileNotFoundError:
             continue
-        entries.append((max(facts.st_atime, facts.st_mtime), facts.st_size, entry.path))
     total = sum(size for _, size, _ in entries)
     for _, size, path in sorted(entries):
         if total <= CACHE_BYTES:
-            return
+            break
         Path(path).unlink(missing_ok=True)
         total -= size
+    if whole != known:
+        draft = folder / f"whole.{os.getpid()}"
+        draft.write_text(json.dumps(whole))
+        draft.replace(seal)
 
 
-@contextmanager
-def guarded(*, first_call: bool) -> Iterator[None]:
-    """Around a call that may compile: a broken entry of our cache is no news to the user, and is mended.
+def _is_whole(path: Path) -> bool:
+    try:
+        from jax._src.compilation_cache import decompress_executable  # no public way to read an entry
 
-    JAX compiles anew where it cannot read an entry, with a warning, but never writes over it: the cache is emptied.
-    """
-    if not first_call or _ours is None:
-        yield
-        return
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield
-    broken = [entry for entry in caught if "persistent compilation cache" in str(entry.message)]
-    if broken:
-        log.info("The cache of compiled programs in %s was damaged and is made anew: %s", _ours, broken[0].message)
-        for path in _ours.glob("*-cache"):
-            path.unlink(missing_ok=True)
-    for entry in caught:
-        if entry not in broken:
-            warnings.warn_explicit(entry.message, entry.category, entry.filename, entry.lineno)
+        decompress_executable(path.read_bytes())
+    except ImportError:
+        return True
+    except Exception:  # of whichever decompressor JAX found
+        return False
+    return True
 
 
 # --- advice ----------------------------------------------------------------------------------------------------------

@@ -184,13 +184,12 @@ class _Run:
             patience = PATIENT if aside is None else self.patience
             state = member.state if lane.device is None else jax.device_put(member.state, lane.device)
             calls.append((runner.numbers, state, rows, aside, np.int32(member.epochs + runner.wanted), patience))
-        with devices.guarded(first_call=group[0].program not in self.known):
-            if lane.at_once == 1:
-                results = [programs.run(group[0].program, *calls[0])]
-            else:
-                fill = (1 << (len(calls) - 1).bit_length()) - len(calls)  # powers of two, so that few are compiled
-                results = programs.run_stacked(group[0].program, calls + calls[-1:] * fill)[: len(group)]
-            results = [(state, jax.tree.map(np.asarray, record)) for state, record in results]
+        if lane.at_once == 1:
+            results = [programs.run(group[0].program, *calls[0])]
+        else:
+            fill = (1 << (len(calls) - 1).bit_length()) - len(calls)  # powers of two, so that few are compiled
+            results = programs.run_stacked(group[0].program, calls + calls[-1:] * fill)[: len(group)]
+        results = [(state, jax.tree.map(np.asarray, record)) for state, record in results]
         self.known.add(group[0].program)
         ended = time.perf_counter()
         for runner, (state, record) in zip(group, results, strict=True):
