@@ -283,7 +283,8 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The likeliest class of each row, (n_samples,)."""
-        return self.classes_[np.argmax(self._shares(X), axis=1)]
+        shares = self._shares(X)  # first: it asks whether there was a fit
+        return self.classes_[np.argmax(shares, axis=1)]
 
     def _shares(self, X: Any) -> np.ndarray:
         predictions = self._predict(X).astype(np.float64)
