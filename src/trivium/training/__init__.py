@@ -1,1 +1,1 @@
-"""Training: the compiled epochs, their loop and what a run leaves behind."""
+"""Training: compiled epochs, the populations that run them, where they run, and what a run leaves behind."""
