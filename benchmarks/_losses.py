@@ -1,10 +1,17 @@
-"""What losses should be: for each the numbers it takes here, and its value and gradient to many digits."""
+"""What losses should be: for each the numbers it takes here, and its value and gradient to many digits.
+
+Most truths are the formula of the docstring; those whose formula is no arithmetic are written out here.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import _precision
 import mpmath as mp
 import numpy as np
+
+from laws.formulas import truth_of
+from trivium import losses
 
 Exact = tuple[list[mp.mpf], list[mp.mpf | None]]
 
@@ -23,7 +30,13 @@ class Case:
 
     given: np.ndarray
     targets: np.ndarray
-    truth: Callable[[np.ndarray, np.ndarray], Exact]
+    truth: Callable[..., Exact]
+    scales: np.ndarray | None = None
+    """A second output of the network, between the two."""
+
+    @property
+    def arguments(self) -> tuple[np.ndarray, ...]:
+        return (self.given, self.targets) if self.scales is None else (self.given, self.scales, self.targets)
 
 
 def each(value: Callable, slope: Callable) -> Callable[[np.ndarray, np.ndarray], Exact]:
@@ -81,6 +94,54 @@ def _focal_slope(z: mp.mpf) -> mp.mpf:
     return s**2 * (2 * sigmoid(-z) * softplus(z) + s)
 
 
+def asymmetric(z: mp.mpf, t: mp.mpf) -> mp.mpf:
+    """At the defaults, which for the second class are those of the cross-entropy."""
+    if t:
+        return softplus(-z)
+    shifted = max(mp.mpf(0), sigmoid(z) - mp.mpf(float(np.float32(0.05))))
+    return -(shifted**4) * mp.log1p(-shifted)
+
+
+def by_formula(name: str, given: np.ndarray, targets: np.ndarray, scales: np.ndarray | None = None) -> Case:
+    """A loss whose docstring holds its formula; numbers are at their defaults."""
+    formula, numbers = truth_of(getattr(losses, name)), _precision.numbers_of(getattr(losses, name))
+
+    def value(z: mp.mpf, t: mp.mpf, s: mp.mpf | None = None) -> mp.mpf:
+        # All names by which formulas call the outputs of a network, the targets, and what follows from both.
+        called = dict.fromkeys(("z", "predictions", "means", "log_rates", "score"), z)
+        called |= {"t": t, "targets": t, "log_scales": s, "a": s}
+        if name == "negative_binomial":
+            called["m"] = mp.exp(z)
+        if name in ("student_t_nll", "gaussian_crps"):
+            called |= {"q": (t - z) / mp.exp(s), "s": s, "n": numbers.get("degrees_of_freedom")}
+        return mp.mpf(formula(**called, **numbers))
+
+    return by_value(value, given, targets, scales)
+
+
+def by_value(value: Callable, given: np.ndarray, targets: np.ndarray, scales: np.ndarray | None = None) -> Case:
+    """A loss by its value alone: (output, target) or, with scales, (output, target, scale)."""
+
+    def truth(*arguments: np.ndarray) -> Exact:
+        values, slopes = [], []
+        for numbers in zip(*arguments, strict=True):
+            z, *s, t = (mp.mpf(float(number)) for number in numbers)
+            values.append(value(z, t, *s))
+            slopes.append(_precision.slope(lambda z, t=t, s=s: value(z, t, *s), z))
+        return values, slopes
+
+    return Case(given, targets, truth, scales)
+
+
+SOME = random.choice(LINE[np.abs(LINE) < 1e4], 600)
+OTHERS = random.choice(LINE[np.abs(LINE) < 1e4], 600)
+RATES = random.uniform(-80, 80, 600).astype(np.float32)
+SPREADS = random.uniform(-4, 4, 600).astype(np.float32)
+ABOVE = (np.exp(random.uniform(-12, 9, 600)) - random.choice([0, 0.9], 600)).astype(np.float32)
+POSITIVE = np.exp(random.uniform(-5, 5, 600)).astype(np.float32)
+SOME_COUNTS = random.integers(0, 50, 600).astype(np.float32)
+SOME_CLASSES = _tile(RATES, [0, 1])
+
 CASES = {
     "squared_error": of_difference(lambda d: d * d, lambda d: 2 * d),
     "absolute_error": of_difference(abs, lambda d: mp.sign(d) if d else None),
@@ -97,10 +158,27 @@ CASES = {
     ),
     "binary_focal": of_margin(lambda z: sigmoid(z) ** 2 * softplus(z), _focal_slope),
     "hinge": of_margin(lambda z: max(0, 1 + z), lambda z: None if z == -1 else mp.mpf(z > -1)),
+    "squared_hinge": by_formula("squared_hinge", *CLASSES),
+    "exponential": by_formula("exponential", *SOME_CLASSES),
+    "asymmetric": by_value(asymmetric, *SOME_CLASSES),
+    "gamma": by_formula("gamma", RATES, POSITIVE),
+    "tweedie": by_formula("tweedie", RATES, SOME_COUNTS),
+    "negative_binomial": by_formula("negative_binomial", RATES / 8, SOME_COUNTS, SPREADS),
+    "gaussian_nll": by_formula("gaussian_nll", SOME, OTHERS, SPREADS),
+    "laplace_nll": by_formula("laplace_nll", SOME, OTHERS, SPREADS),
+    "student_t_nll": by_formula("student_t_nll", SOME, OTHERS, SPREADS),
+    "gaussian_crps": by_formula("gaussian_crps", SOME, OTHERS, SPREADS),
+    "quantile": by_formula("quantile", SOME, OTHERS),
+    "expectile": by_formula("expectile", SOME, OTHERS),
+    "mape": by_formula("mape", SOME, OTHERS),
+    "smape": by_formula("smape", SOME, OTHERS),
+    "msle": by_formula("msle", ABOVE, random.permutation(ABOVE)),
     "cross_entropy": Case(ROWS, random.integers(0, 5, len(ROWS)), _cross_entropy),
 }
-"""By our names, at our defaults: those of one number and one target that Optax or PyTorch has, and the cross-entropy.
+"""By our names, at our defaults: all of one output (a scale aside) and one target, and the cross-entropy.
 
-Targets are zeros and ones for two classes, whole numbers for counts; for numbers half are zero, half anything. The
-Gaussian loss of PyTorch is left out: it takes a variance where ours takes the logarithm of a standard deviation.
+Targets are zeros and ones for two classes, whole numbers for counts; for numbers half are zero, half anything. Rates
+and logits whose exponential is no float32 number are left out where the loss is that exponential.
 """
+
+UNLIKE = {"gaussian_nll": "PyTorch takes a variance where ours takes the logarithm of a standard deviation"}

@@ -4,7 +4,6 @@ python benchmarks/catalogs.py [--json FILE] [--only activations|losses|speed]
 """
 
 import argparse
-import inspect
 import json
 import os
 import platform
@@ -30,32 +29,33 @@ from trivium.catalog import members
 LIBRARIES = ("ours", "jax", "torch")
 WHOLE_ROWS = ("gates", "simplex")
 """Files of activations that are not elementwise."""
-UNLIKE = {"rrelu": "PyTorch draws its slope"}
+WAVES = ("sine", "snake")
+"""Measured against their height, as their law does."""
+UNLIKE = {"rrelu": "PyTorch draws its slope"} | _losses.UNLIKE
 
 
-def shared_activations() -> list[str]:
-    """The elementwise ones that JAX or PyTorch has as well."""
+def elementwise() -> list[str]:
+    """The activations that take one number."""
     return [
         name
         for name, function in sorted(members(activations).items())
-        if function.__module__.rpartition(".")[2] not in WHOLE_ROWS and name not in UNLIKE
-        if any(_peers.of("activations", name, library) for library in ("jax", "torch"))
+        if function.__module__.rpartition(".")[2] not in WHOLE_ROWS
     ]
 
 
 def precision_of_activations() -> dict[str, Any]:
     """Worst errors by name and library, at the default numbers."""
     places, table = line(), {}
-    for name in shared_activations():
+    for name in elementwise():
         function = members(activations)[name]
-        numbers = {
-            p.name: mp.mpf(float(np.float32(p.default)))
-            for p in list(inspect.signature(function).parameters.values())[1:]
-            if isinstance(p.default, float)
-        }
-        formula = truth_of(function)
+        formula, numbers = truth_of(function), _precision.numbers_of(function)
         truth = _precision.truths(lambda z, formula=formula, numbers=numbers: formula(z=z, **numbers), places)
-        table[name] = _beside(function, "activations", name, truth, places)
+        if name in WAVES:
+            heights = (1.0, float(max(1, *numbers.values())))
+            ours = _precision.errors_of_waves(_precision.by_jax(function, places), truth, places, heights)
+            table[name] = {"ours": ours, "jax": None, "torch": None}
+        else:
+            table[name] = _beside(function, "activations", name, truth, places)
     return table
 
 
@@ -64,14 +64,16 @@ def precision_of_losses() -> dict[str, Any]:
     table = {}
     for name, case in _losses.CASES.items():
         with mp.workdps(60):
-            truth = case.truth(case.given, case.targets)
-        table[name] = _beside(members(losses)[name], "losses", name, truth, case.given, case.targets)
+            truth = case.truth(*case.arguments)
+        table[name] = _beside(members(losses)[name], "losses", name, truth, *case.arguments)
     return table
 
 
 def _beside(ours: Callable, catalog: str, name: str, truth: tuple, *arguments: np.ndarray) -> dict[str, Any]:
     more = {"reduction": "none"} if catalog == "losses" else {}
-    jax, torch = _peers.of(catalog, name, "jax"), _peers.of(catalog, name, "torch", **more)
+    jax = torch = None
+    if name not in UNLIKE:
+        jax, torch = _peers.of(catalog, name, "jax"), _peers.of(catalog, name, "torch", **more)
     places = arguments[0]
     return {
         "ours": _precision.errors(_precision.by_jax(ours, *arguments), truth, places),
@@ -83,7 +85,7 @@ def _beside(ours: Callable, catalog: str, name: str, truth: tuple, *arguments: n
 def speed(repetitions: int) -> list[dict[str, Any]]:
     """Seconds in a network and alone, ours and JAX's."""
     rows = []
-    for name in shared_activations():
+    for name in elementwise():
         theirs = _peers.of("activations", name, "jax")
         if theirs is None:
             continue

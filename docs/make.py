@@ -83,7 +83,9 @@ def peers_page() -> str:
         "# Who else has it",
         "",
         "Names in PyTorch, in jax.nn or Optax, and in Keras; a blank where it has none. Measured errors are the worst "
-        "in units in the last place (ulp) of float32, value / derivative, against 50 digits.",
+        "in units in the last place (ulp) of float32, value / derivative, against 50 digits. A star marks waves: near "
+        "their zeros float32 cannot tell them from their neighbours, so that errors count in ulp of their height at "
+        "least. A loss that is a difference, such as `poisson`, loses digits where its terms cancel.",
     ]
     for catalog in cards.CATALOGS:
         found = measured.get(catalog, {})
@@ -108,7 +110,8 @@ def _ulps(errors: dict | None) -> str:
     if not errors:
         return ""
     both = (errors.get("value"), errors.get("derivative"))
-    return " / ".join("" if error is None else "all digits" if error > 1e6 else f"{error:.3g}" for error in both)
+    shown = " / ".join("" if error is None else "all digits" if error > 1e6 else f"{error:.3g}" for error in both)
+    return f"{shown} \\*" if "against" in errors else shown
 
 
 def texts(*, computed: bool = True) -> dict[Path, str]:
