@@ -259,7 +259,7 @@ def _arrays(count: int, length: int, seed: int) -> list[Any]:
     import numpy as np
 
     random = np.random.default_rng(seed)
-    return [random.normal(size=length).astype(np.float32) / 100 for _ in range(count)]
+    return [random.standard_normal(length, np.float32) / 100 for _ in range(count)]
 
 
 def _ours(name: str, count: int, length: int) -> Callable[[], None]:
