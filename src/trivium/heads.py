@@ -16,7 +16,7 @@ import numpy as np
 from jax import Array
 from scipy.optimize import minimize
 
-from trivium import activations
+from trivium import activations, losses
 from trivium.losses._contract import within
 from trivium.losses._quantiles import rising
 
@@ -59,8 +59,8 @@ class Head:
         if self.over_batch:
             return jnp.broadcast_to(loss(outputs, targets, sample_weight=weights), targets.shape[:1])
         arguments = [outputs[:, column] for column in range(self.width)] if self.split else [outputs]
-        losses = loss(*arguments, targets)
-        return losses if losses.ndim == 1 else losses.mean(axis=tuple(range(1, losses.ndim)))
+        each = loss(*arguments, targets)
+        return each if each.ndim == 1 else each.mean(axis=tuple(range(1, each.ndim)))
 
     def predictions(self, outputs: Array) -> Array:
         """What the loss sees -> a number or a probability per row, or a row of probabilities."""
@@ -230,21 +230,40 @@ def moves_with(loss: Callable, head: Head) -> tuple[bool, bool]:
 _MOVABLE = ("predictions", "means", "increments")
 
 
-def baseline_loss(head: Head, loss: Callable[[Array, Array], Array], targets: np.ndarray) -> float:
+def centre_and_scale(loss: Callable, head: Head, targets: np.ndarray) -> tuple[float, float]:
+    """What to subtract from targets and then to divide them by, where the loss keeps its meaning: else 0 and 1."""
+    may_shift, may_scale = moves_with(loss, head)
+    spread = targets.std() if may_shift else np.abs(targets).mean()
+    return float(targets.mean()) if may_shift else 0.0, (float(spread) or 1.0) if may_scale else 1.0
+
+
+def encoded(head: Head, numbers: np.ndarray, n_classes: int) -> np.ndarray:
+    """Numbers of classes (n,) as the loss takes them."""
+    if head.targets == "one-hot":
+        return np.eye(n_classes, dtype=np.float32)[numbers]
+    return numbers.astype(np.float32 if head.targets == "numbers" else np.int32)
+
+
+def baseline_loss(head: Head, loss: Callable[..., Array], targets: np.ndarray) -> float:
     """The loss of the best network that looks at nothing, the same output for every row.
 
-    loss     (outputs, targets) -> one loss per row
     targets  (n,) or (n, width), encoded as the loss takes them
     """
+    if loss is losses.squared_error and targets.ndim == 1:
+        return float(np.var(targets, dtype=np.float64))
+    if loss in (losses.cross_entropy, losses.binary_cross_entropy) and targets.ndim == 1:  # the entropy
+        shares = np.unique(targets, return_counts=True)[1] / len(targets)
+        return float(-(shares * np.log(shares)).sum())
 
     def mean_loss(constant: Array) -> Array:
         outputs = jnp.broadcast_to(constant[None], (len(targets), *constant.shape))
-        return loss(outputs, jnp.asarray(targets)).mean()
+        return head.losses(loss, outputs, jnp.asarray(targets)).mean()
 
     constants = _constants(head, targets)
     if not constants:
         return _least(mean_loss, np.zeros(() if head.flat else head.width, np.float32))
-    return min(float(mean_loss(jnp.asarray(constant, jnp.float32))) for constant in constants)
+    compiled = jax.jit(mean_loss)
+    return min(float(compiled(jnp.asarray(constant, jnp.float32))) for constant in constants)
 
 
 def _constants(head: Head, targets: np.ndarray) -> list[np.ndarray]:

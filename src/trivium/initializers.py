@@ -89,7 +89,7 @@ def fitting(activation: Callable) -> Initializer:
     N(0, gain^2 / n_in) with the gain that keeps the signal's size: He's for relu (gain^2 = 2), LeCun's for selu
     (gain 1), and the right one for whatever else the user brings.
     """
-    far = np.abs(np.asarray(activation(np.float32([[-1e4, 1e4] * 6])), float))  # pyright: ignore[reportArgumentType]
+    far = np.abs(np.asarray(jax.jit(activation)(np.float32([[-1e4, 1e4] * 6])), float))  # pyright: ignore[reportArgumentType]
     if np.all(far < 100):
         return glorot_uniform
     variance = gain(activation) ** 2
