@@ -1,12 +1,11 @@
 """Sigmoids: S-shapes between two ends, and the logarithm of one."""
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 
 from trivium.activations import _gated
 from trivium.activations._rules import with_derivatives
-from trivium.numerics import magnitude, polynomial
+from trivium.numerics import magnitude
 
 
 def _closed(z: Array) -> Array:
@@ -65,10 +64,18 @@ def log_sigmoid(z: Array) -> Array:
     return jnp.minimum(z, 0) - jnp.log1p(jnp.exp(-jnp.abs(z)))
 
 
+def _tanh_quotient(z: Array) -> Array:
+    """2^32 * q, q = sigmoid(-2 |z|), from which value and slope follow; near zero -tanh(|z|), which is not above 0."""
+    size = magnitude(z)
+    size = jnp.where(size > 50, 50, size)
+    power, less = _gated.lifted_exp_and_less(-2 * size)
+    return jnp.where(size < 0.5, less, power) / (1 + power * _gated.BACK)
+
+
 def _tanh_slope(z: Array) -> Array:
-    """4 q * (1 - q), q = sigmoid(-2 |z|)."""
-    q = _gated.closed(-2 * jnp.minimum(magnitude(z), 100))
-    return 4 * q * (1 - q * _gated.BACK) * _gated.BACK
+    """1 - tanh(z)^2, and far from zero 4 q * (1 - q)."""
+    v = _tanh_quotient(z)
+    return jnp.where(v <= 0, 1 - v * v, 4 * v * (1 - v * _gated.BACK) * _gated.BACK)
 
 
 @with_derivatives(_tanh_slope)
@@ -79,23 +86,8 @@ def tanh(z: Array) -> Array:
     Trap: saturates from |z| = 3 on, where the derivative is below 0.01.
     Source: LeCun, Bottou, Orr & Müller 1998, "Efficient BackProp".
     """
-    size = jnp.minimum(magnitude(z), 100)
-    square = jnp.square(jnp.minimum(size, 0.6))
-    near = jnp.clip(z, -1, 1)
-    near = near - near * square * polynomial(square, _SHRINK if z.dtype == np.float64 else _SHORT_SHRINK)
-    far = 1 - _gated.closed(-2 * size) * (2 * _gated.BACK)
-    return jnp.where(size < 0.6, near, jnp.copysign(far, z))
-
-
-_SHRINK = (
-    0.33333333333333326, -0.13333333333330197, 0.053968253964757622, -0.02186948838378093, 0.0088632321135414718,
-    -0.003592083166343444, 0.0014554648028006682, -0.00058805415484159741, 0.00023225104067877862,
-    -8.1547378064506253e-05, 1.8335962109644612e-05,
-)  # fmt: skip
-"""(z - tanh(z)) / z^3 in powers of z^2 up to 0.36, interpolated at Chebyshev's points to 2e-16."""
-
-_SHORT_SHRINK = (0.333333332, -0.133333129, 0.0539615518, -0.021788322, 0.0084100708, -0.00237076564)
-"""The same to 1e-9, for float32."""
+    v = _tanh_quotient(z)
+    return jnp.copysign(jnp.where(v <= 0, -v, 1 - v * (2 * _gated.BACK)), z)
 
 
 @with_derivatives(lambda z: jnp.where(jnp.abs(z) < 1, 1, 0).astype(z.dtype))
