@@ -6,21 +6,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trivium import activations, initializers, losses, optimizers, schedules
     from trivium.estimators import NeuralClassifier, NeuralRegressor, load
+    from trivium.search import Sweep, learning_rate_sweep
 
 __version__ = "0.1.0"
 
 __all__ = [
     "NeuralClassifier",
     "NeuralRegressor",
+    "Sweep",
     "activations",
     "initializers",
+    "learning_rate_sweep",
     "load",
     "losses",
     "optimizers",
     "schedules",
 ]
 
-_HOMES = {"NeuralClassifier": "estimators", "NeuralRegressor": "estimators", "load": "estimators"}
+_HOMES = {
+    "NeuralClassifier": "estimators",
+    "NeuralRegressor": "estimators",
+    "Sweep": "search",
+    "learning_rate_sweep": "search",
+    "load": "estimators",
+}
 
 
 def __getattr__(name: str) -> Any:  # on demand, so that `trivium --help` need not wait for JAX

@@ -115,6 +115,51 @@ def train(
             _show(summary)
 
 
+@app.command(epilog="Example: trivium sweep houses.csv --target price --activations relu,tanh --out sweep.html")
+def sweep(
+    table: TablePath,
+    target: Annotated[str, typer.Option(help="The column to predict.")],
+    activations: Annotated[
+        str | None, typer.Option(metavar="NAME,NAME,...", help="Of the hidden layers; a line of the picture each.")
+    ] = None,
+    learning_rates: Annotated[
+        str | None, typer.Option(metavar="N,N,...", help="Left out: 25 around the optimizer's own.")
+    ] = None,
+    task: Annotated[Task | None, typer.Option(help="Guessed from the target where left out.")] = None,
+    hidden_widths: Annotated[
+        str | None, typer.Option(metavar="N,N,...", help="Units of each hidden layer; 'none' makes a linear model.")
+    ] = None,
+    loss: Annotated[str | None, typer.Option(help="mse, cross_entropy, ...")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="gd, sgd, adam, adamw, ...")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows per step.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Most passes over the rows.")] = None,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds of training, all networks together.")] = None,
+    random_state: Annotated[int, typer.Option(help="Seed of the split, the initial weights and the order.")] = 0,
+    out: Annotated[str | None, typer.Option(metavar="HTML", help="Where to write the picture.")] = None,
+    as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress line.")] = False,
+) -> None:
+    """Try many learning rates, and activations, at once: which are best, and how high they may go."""
+    given = {
+        "loss": loss,
+        "optimizer": optimizer,
+        "batch_size": batch_size,
+        "epochs": epochs,
+        "time_limit": time_limit,
+    }
+    chosen = {name: value for name, value in given.items() if value is not None}
+    with _friendly():
+        from trivium import session
+
+        if hidden_widths is not None:
+            chosen["hidden_widths"] = session.widths(hidden_widths)
+        rates = None if learning_rates is None else session.numbers(learning_rates, "learning_rates")
+        names = None if activations is None else [name.strip() for name in activations.split(",")]
+        wanted = session.Wanted(table, target, None if task is None else task.value, chosen, 0, random_state, out)
+        found = session.sweep(wanted, rates, names, verbose=not (quiet or as_json), note=_note)
+        print(json.dumps(found.to_json()) if as_json else found)
+
+
 @app.command(epilog="Example: trivium predict houses.trivium new_houses.csv --out prices.csv")
 def predict(
     model: ModelPath,

@@ -22,7 +22,8 @@ from trivium.tables import encode, read, schema
 from trivium.tables.targets import as_classes, as_numbers
 from trivium.training import devices
 from trivium.training.history import History
-from trivium.training.loop import evaluate, train
+from trivium.training.loop import evaluate, train, train_alone
+from trivium.training.population import Member
 from trivium.training.program import Program, State, keys, predict, start
 from trivium.training.split import split, table
 
@@ -114,28 +115,24 @@ class _NeuralEstimator(BaseEstimator):
 
     # --- training ------------------------------------------------------------------------------------------------
 
-    def _train(self, X: np.ndarray, targets: np.ndarray, chosen: Choices, classes: np.ndarray | None) -> None:
-        """A fresh network, trained on encoded rows; classes (n_samples,) are numbers of classes, None for numbers."""
+    def _member(self, X: np.ndarray, targets: np.ndarray, chosen: Choices, classes: np.ndarray | None) -> Member:
+        """A fresh network before its first epoch; classes (n_samples,) are numbers of classes, None for numbers."""
         random = check_random_state(self.random_state)
         init_key, order_key = keys(random.randint(2**31))
         first, aside = split(X, targets, classes, self.validation_fraction, random)
         program = self._program(chosen, len(first.X))
-        parameters = self._new_parameters(init_key, X, chosen)
-        self.history_ = self._new_history(program, first.targets)
+        state = start(program, chosen.numbers, self._new_parameters(init_key, X, chosen), order_key)
+        return Member(program, chosen.numbers, state, first, aside, self._new_history(program, first.targets))
+
+    def _train(self, X: np.ndarray, targets: np.ndarray, chosen: Choices, classes: np.ndarray | None) -> None:
+        """A fresh network, trained on encoded rows."""
+        member = self._member(X, targets, chosen, classes)
+        self.history_ = member.history
         with progress_line(self.verbose, self.epochs, self.history_.metric) as on_progress:
-            state = train(
-                program,
-                chosen.numbers,
-                start(program, chosen.numbers, parameters, order_key),
-                first,
-                aside,
-                epochs=self.epochs,
-                patience=self.patience,
-                time_limit=self.time_limit,
-                history=self.history_,
-                on_progress=on_progress,
+            train_alone(
+                member, epochs=self.epochs, patience=self.patience, time_limit=self.time_limit, on_progress=on_progress
             )
-        self.parameters_ = jax.tree.map(np.asarray, state.best)
+        self.parameters_ = jax.tree.map(np.asarray, member.state.best)
         self._state_ = None
         notes.warn_of(self.history_, chosen.numbers.get("learning_rate"), linear=not chosen.hidden_widths)
 
@@ -174,7 +171,7 @@ class _NeuralEstimator(BaseEstimator):
 
     def _new_history(self, program: Program, targets: np.ndarray) -> History:
         metric = "accuracy" if hasattr(self, "classes_") else "R2"
-        return History(metric, heads.baseline_loss(program.head, program.losses, targets))
+        return History(metric, heads.baseline_loss(program.head, program.loss, targets))
 
     # --- predictions ---------------------------------------------------------------------------------------------
 
@@ -225,6 +222,12 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
         Raises ValueError for wrong parameters, all named, and for data that no network can learn from.
         """
         chosen = self._chosen()
+        X, targets, numbers = self._learn_table(X, y)
+        self._train(X, targets, chosen, numbers)
+        return self
+
+    def _learn_table(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Classes and columns, learned; rows and targets for the network, and the numbers of the classes."""
         self.target_name_ = getattr(y, "name", None)
         X, y = read.rows(X, as_classes(y))
         check_classification_targets(y)
@@ -236,9 +239,7 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
             )
         self._remember()
         self._head()
-        inputs = self._accept(X, first=True)
-        self._train(inputs, self._targets(numbers), chosen, numbers)
-        return self
+        return self._accept(X, first=True), self._targets(numbers), numbers
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
         """One epoch over these rows, from where the parameters stand; returns the estimator itself.
@@ -302,10 +303,7 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
 
     def _targets(self, numbers: np.ndarray) -> np.ndarray:
         """Numbers of classes, encoded as the loss takes them."""
-        kind = self._head().targets
-        if kind == "one-hot":
-            return np.eye(len(self.classes_), dtype=np.float32)[numbers]
-        return numbers.astype(np.float32 if kind == "numbers" else np.int32)
+        return heads.encoded(self._head(), numbers, len(self.classes_))
 
 
 class NeuralRegressor(RegressorMixin, _NeuralEstimator):
@@ -339,14 +337,19 @@ class NeuralRegressor(RegressorMixin, _NeuralEstimator):
         Raises ValueError for wrong parameters, all named, and for data that no network can learn from.
         """
         chosen = self._chosen()
+        X, targets, _ = self._learn_table(X, y)
+        self._train(X, targets, chosen, None)
+        return self
+
+    def _learn_table(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, None]:
+        """Columns and the scale of y, learned; rows and targets for the network, and no classes."""
         self.target_name_ = getattr(y, "name", None)
         X, y = read.rows(X, as_numbers(y))
         self._remember()
         self._head()
         inputs = self._accept(X, first=True)
         self._learn_scale(y)
-        self._train(inputs, self._targets(y), chosen, None)
-        return self
+        return inputs, self._targets(y), None
 
     def partial_fit(self, X: Any, y: Any) -> Self:
         """One epoch over these rows, from where the parameters stand; returns the estimator itself.
@@ -371,10 +374,7 @@ class NeuralRegressor(RegressorMixin, _NeuralEstimator):
         heads.check_targets(self._loss(), y)
         self.target_centre_, self.target_scale_ = 0.0, 1.0
         if self._used_["output_activation"] is None:
-            may_shift, may_scale = heads.moves_with(self._loss(), self._head())
-            self.target_centre_ = float(y.mean()) if may_shift else 0.0
-            spread = y.std() if may_shift else np.abs(y).mean()
-            self.target_scale_ = (float(spread) or 1.0) if may_scale else 1.0
+            self.target_centre_, self.target_scale_ = heads.centre_and_scale(self._loss(), self._head(), y)
 
     def _loss(self) -> Callable:
         return losses.squared_error if self._used_["loss"] is None else get(losses, self._used_["loss"], "loss")

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from trivium.files import check_writable
 from trivium.report import html, scores, summary
 from trivium.report.scores import Score
 from trivium.report.summary import Choice, Summary
+from trivium.search import Sweep, learning_rate_sweep
 from trivium.tables.read import TableError, read_table, write_text
 from trivium.tables.targets import Task, as_classes, as_numbers, guess_task, split_target
 
@@ -56,11 +57,7 @@ def train(
         if path is not None:
             check_writable(path)
     choices.resolve(NeuralClassifier(**wanted.chosen).get_params())
-    frame = read_table(wanted.table) if frame is None else frame
-    features, target = split_target(frame, wanted.target)
-    task, reason = guess_task(target)
-    if wanted.task is not None:
-        task, reason = wanted.task, "as you said"
+    features, target, task, reason = _question(wanted, frame)
     kind = NeuralClassifier if task == "classification" else NeuralRegressor
     y = as_classes(target) if kind is NeuralClassifier else as_numbers(target)
     first, held_out = _hold_out(y, kind is NeuralClassifier, wanted)
@@ -99,6 +96,33 @@ def train(
     if report is not None:
         write_text(html.page(record), report)
     return record, estimator
+
+
+def sweep(
+    wanted: Wanted,
+    learning_rates: Sequence[float] | None,
+    activations: Sequence[str] | None,
+    *,
+    verbose: bool,
+    note: Note,
+) -> Sweep:
+    """Read, train a population over learning rates and activations, and write its page.
+
+    wanted  `out` is the page; no row is held out for scores
+    Raises ValueError for a user's mistake, before training.
+    """
+    if wanted.out is not None:
+        check_writable(wanted.out)
+    features, target, task, _ = _question(wanted, None)
+    kind = NeuralClassifier if task == "classification" else NeuralRegressor
+    estimator = kind(**wanted.chosen, random_state=wanted.random_state, verbose=verbose)
+    with _notes(note):
+        found = learning_rate_sweep(
+            estimator, features, target, learning_rates, activations, time_limit=estimator.time_limit
+        )
+    if wanted.out is not None:
+        found.write_html(wanted.out)
+    return found
 
 
 def predict(model: str, table: str, *, probabilities: bool, note: Note) -> nw.DataFrame:
@@ -158,6 +182,14 @@ def demo(report: str | None, *, verbose: bool, note: Note) -> Summary:
     return train(wanted, verbose=verbose, note=note, frame=frame)[0]
 
 
+def numbers(text: str, parameter: str) -> list[float]:
+    """'0.001,0.01' -> [0.001, 0.01]. Raises ValueError that names the parameter for anything else."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"{parameter} must be numbers between commas, got {text!r}. Try 0.001,0.01,0.1.") from None
+
+
 def widths(text: str) -> tuple[int, ...]:
     """'256,256' -> (256, 256); 'none' -> (), a linear model. Raises ValueError for anything else."""
     if text.strip().lower() in ("none", ""):
@@ -169,6 +201,15 @@ def widths(text: str) -> tuple[int, ...]:
             f"hidden_widths must be whole numbers between commas, got {text!r}. Try 256,256, or none for a "
             "linear model."
         ) from None
+
+
+def _question(wanted: Wanted, frame: nw.DataFrame | None) -> tuple[nw.DataFrame, nw.Series, Task, str]:
+    """Features, target, what is asked of it, and why so."""
+    frame = read_table(wanted.table) if frame is None else frame
+    features, target = split_target(frame, wanted.target)
+    if wanted.task is not None:
+        return features, target, wanted.task, "as you said"
+    return features, target, *guess_task(target)
 
 
 def _hold_out(y: np.ndarray, classes: bool, wanted: Wanted) -> tuple[np.ndarray, np.ndarray]:

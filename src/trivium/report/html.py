@@ -45,22 +45,27 @@ def page(summary: Summary) -> str:
         _cards(summary),
         *(f'<p class="note">{escape(note)}</p>' for note in summary.notes),
         "<h2>Learning curves</h2>",
-        _figure(_curves(summary)),
+        card_of(_curves(summary)),
     ]
     if isinstance(summary.picture, Confusion):
-        sections += ["<h2>What was taken for what</h2>", _figure(_confusion(summary.picture))]
+        sections += ["<h2>What was taken for what</h2>", card_of(_confusion(summary.picture))]
     if isinstance(summary.picture, Points):
-        sections += ["<h2>Predicted against actual</h2>", _figure(_points(summary.picture, summary.target))]
+        sections += ["<h2>Predicted against actual</h2>", card_of(_points(summary.picture, summary.target))]
     if summary.scores:
         rows = [(score.name, in_digits(score.model), in_digits(score.baseline)) for score in summary.scores]
         head = (f"on {summary.rows['test']:,} held-out rows", "network", summary.baseline)
-        sections += ["<h2>Scores</h2>", _table(head, rows, numbers=(1, 2))]
+        sections += ["<h2>Scores</h2>", table_of(head, rows, numbers=(1, 2))]
     chosen = [(choice.name, choice.value, choice.by) for choice in summary.choices]
     columns = [(kind, f"{count:,}") for kind, count in summary.columns.items()]
-    sections += ["<h2>Choices</h2>", _table(("choice", "value", "made by"), chosen)]
-    sections += ["<h2>Columns</h2>", _table(("kind", "columns"), columns, numbers=(1,))]
+    sections += ["<h2>Choices</h2>", table_of(("choice", "value", "made by"), chosen)]
+    sections += ["<h2>Columns</h2>", table_of(("kind", "columns"), columns, numbers=(1,))]
     if summary.dropped:
-        sections += ["<h2>Columns left out</h2>", _table(("column", "why"), summary.dropped.items())]
+        sections += ["<h2>Columns left out</h2>", table_of(("column", "why"), summary.dropped.items())]
+    return document(title, sections)
+
+
+def document(title: str, sections: Iterable[str]) -> str:
+    """A page of these sections, with the style and what draws the figures."""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -88,7 +93,9 @@ def _cards(summary: Summary) -> str:
     return f'<div class="cards">{inner}</div>'
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
+def table_of(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
+    """A table as a part of a page; the columns at the places `numbers` stand to the right."""
+
     def line(cells: Sequence[str], tag: str) -> str:
         marks = [f'<{tag} class="number">' if place in numbers else f"<{tag}>" for place in range(len(cells))]
         return "<tr>" + "".join(f"{m}{escape(str(c))}</{tag}>" for m, c in zip(marks, cells, strict=True)) + "</tr>"
@@ -96,13 +103,14 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence
     return f"<table>{line(head, 'th')}{''.join(line(tuple(row), 'td') for row in rows)}</table>"
 
 
-def _figure(figure: go.Figure) -> str:
+def card_of(figure: go.Figure) -> str:
+    """A figure as a part of a page, in the page's colours."""
     figure.update_layout(
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": GREY, "size": 13},
         margin={"l": 60, "r": 20, "t": 30, "b": 50},
-        legend={"orientation": "h", "y": 1.12, "x": 0},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
     )
     figure.update_xaxes(gridcolor="rgba(138,143,152,0.2)", zeroline=False)
     figure.update_yaxes(gridcolor="rgba(138,143,152,0.2)", zeroline=False)

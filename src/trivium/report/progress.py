@@ -1,12 +1,13 @@
 """The line that shows how training goes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trivium.training.history import History
+from trivium.training.population import Member
 
 SECONDS_PER_LINE = 10.0
 """How often a log that is no terminal gets a line."""
@@ -36,6 +37,30 @@ def progress_line(shown: bool, epochs: int, metric: str) -> Iterator[Callable[[H
 
         def show(history: History, rows: int) -> None:
             line.update(task, completed=len(history), measures=_measures(history, rows, metric))
+
+        yield show
+
+
+@contextmanager
+def population_line(shown: bool, members: Sequence[Member], epochs: int) -> Iterator[Callable[[Member], None] | None]:
+    """A live line on standard error for many networks: epochs run of the most there can be, and the best loss so far.
+
+    Yields what the training of a population calls between chunks, or None where nothing is to be shown.
+    """
+    if not shown:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.fields[members]} networks, epoch {task.completed}/{task.total}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[best]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as line:
+        task = line.add_task("training", total=epochs * len(members), members=len(members), best="compiling")
+
+        def show(_: Member) -> None:
+            best = min(float(member.state.best_loss) for member in members)
+            line.update(task, completed=sum(member.epochs for member in members), best=f"best validation {best:.4g}")
 
         yield show
 

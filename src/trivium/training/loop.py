@@ -38,9 +38,21 @@ def train(
     Ctrl-C ends training and keeps what there is; before the end of the first epoch it is passed on.
     """
     member = Member(program, numbers, state, rows, validation, history)
-    tell = None if on_progress is None else lambda member: on_progress(member.history, rows.n)
-    train_population([member], epochs=epochs, patience=patience, time_limit=time_limit, on_progress=tell)
+    train_alone(member, epochs=epochs, patience=patience, time_limit=time_limit, on_progress=on_progress)
     return member.state
+
+
+def train_alone(
+    member: Member,
+    *,
+    epochs: int,
+    patience: int | None = None,
+    time_limit: float | None = None,
+    on_progress: Callable[[History, int], None] | None = None,
+) -> None:
+    """`train` for a member of no other population; its state and history go on as the epochs end."""
+    tell = None if on_progress is None else lambda member: on_progress(member.history, member.rows.n)
+    train_population([member], epochs=epochs, patience=patience, time_limit=time_limit, on_progress=tell)
 
 
 def evaluate(apply: Callable[[Any], Array], X: np.ndarray) -> np.ndarray:

@@ -1,0 +1,315 @@
+"""Which learning rate: a population that differs in nothing else, and perhaps in its activation, trained at once."""
+
+import inspect
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from sklearn.base import clone
+
+from trivium import choices
+from trivium.estimators import NeuralClassifier, NeuralRegressor
+from trivium.files import check_writable
+from trivium.report import sweep as views
+from trivium.report.progress import population_line
+from trivium.report.sweep import Series
+from trivium.tables.read import write_text
+from trivium.training import devices
+from trivium.training.history import History
+from trivium.training.population import Member, train_population
+from trivium.training.program import start
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+LADDER = 10.0 ** np.linspace(-4, 2, 25)
+"""The learning rates that are tried where none are given, in units of the optimizer's own."""
+
+
+class Best(NamedTuple):
+    """What reached the lowest validation loss."""
+
+    activation: str
+    learning_rate: float
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """What a sweep of learning rates found.
+
+    table             by column, one entry per member: activation, learning_rate, best_epoch (from 0; -1: none was
+                      finite), train_loss and validation_loss (of that epoch; NaN: none), final_train_loss (of its last
+                      epoch), epochs, ending ("not finite": it diverged), seconds (from the start to its last epoch)
+    optimizer         its name
+    default_rate      the optimizer's own learning rate, None where it has none
+    baseline_loss     training loss of the best constant prediction
+    rows, rows_aside  how many rows trained, and how many chose the best epochs
+    seconds           of training, all members together
+    """
+
+    table: Mapping[str, np.ndarray]
+    optimizer: str
+    default_rate: float | None
+    baseline_loss: float
+    rows: int
+    rows_aside: int
+    seconds: float
+
+    @property
+    def activations(self) -> list[str]:
+        """In the order in which they were given."""
+        return list(dict.fromkeys(self.table["activation"].tolist()))
+
+    @property
+    def best(self) -> Best | None:
+        """The activation and the learning rate of the lowest validation loss; None where no loss was finite."""
+        losses = self.table["validation_loss"]
+        if np.isnan(losses).all():
+            return None
+        place = int(np.nanargmin(losses))
+        return Best(str(self.table["activation"][place]), float(self.table["learning_rate"][place]))
+
+    @property
+    def highest_stable(self) -> dict[str, float | None]:
+        """By activation, how far the learning rate may rise above its best one.
+
+        From there up, each rate must stay finite and end with a training loss below that of a constant prediction.
+        None where no rate of an activation does.
+        """
+        return {one.name: one.highest_stable(self.baseline_loss) for one in self._series()}
+
+    def to_frame(self) -> Any:
+        """The table as a pandas data frame where pandas is installed, else as a pyarrow table."""
+        frame = pa.table({name: pa.array(values.tolist()) for name, values in self.table.items()})
+        try:
+            return frame.to_pandas()
+        except ImportError:
+            return frame
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON can hold it: a number that is not finite becomes None."""
+        columns = {
+            name: [None if isinstance(value, float) and not np.isfinite(value) else value for value in values.tolist()]
+            for name, values in self.table.items()
+        }
+        return {
+            "best": None if self.best is None else self.best._asdict(),
+            "highest_stable": self.highest_stable,
+            "optimizer": self.optimizer,
+            "default_rate": self.default_rate,
+            "baseline_loss": self.baseline_loss,
+            "rows": {"train": self.rows, "validation": self.rows_aside},
+            "seconds": self.seconds,
+            "table": columns,
+        }
+
+    def figure(self) -> "go.Figure":
+        """A picture: validation loss against learning rate, a line per activation, crosses where it diverged."""
+        return views.figure(self._series(), self.optimizer, self.default_rate, self.baseline_loss)
+
+    def write_html(self, path: str | os.PathLike) -> None:
+        """Write the picture and its table as one page that needs nothing but itself."""
+        check_writable(path)
+        write_text(views.page(str(self), self.figure(), self._series(), self.baseline_loss), os.fspath(path))
+
+    def __str__(self) -> str:
+        rates, members = np.unique(self.table["learning_rate"]), len(self.table["ending"])
+        diverged = int((self.table["ending"] == "not finite").sum())
+        span = f"{rates[0]:.3g}" if len(rates) == 1 else f"{rates[0]:.3g} to {rates[-1]:.3g}, {len(rates)} of them,"
+        said = [f"Learning rates of {span} were tried for {self.optimizer}, with {_listed(self.activations)}."]
+        if self.best is None:
+            said.append(f"No network had a finite loss; {diverged} of {members} diverged. Try lower rates.")
+            return " ".join(said)
+        activation, rate = self.best
+        series = {one.name: one for one in self._series()}[activation]
+        said.append(
+            f"Of all, {activation} at {rate:.3g} has the lowest validation loss, {np.nanmin(series.losses):.4g}; a "
+            f"constant prediction has {self.baseline_loss:.4g}."
+        )
+        at_default = self._at_default(series)
+        if at_default is not None and rate != self.default_rate:
+            said.append(f"At {self.optimizer}'s default, {self.default_rate:.3g}, it has {at_default:.4g}.")
+        stable = series.highest_stable(self.baseline_loss)
+        if stable is not None:
+            tried = ", the highest tried" if stable == rates[-1] else ""
+            said.append(f"Training with {activation} is stable up to a rate of {stable:.3g}{tried}.")
+        said.append(f"{diverged or 'None'} of the {members} networks diverged.")
+        if len(rates) > 1 and rate in (rates[0], rates[-1]):
+            end = "lowest" if rate == rates[0] else "highest"
+            said.append(f"The best rate is the {end} tried: look beyond it.")
+        if np.isin(self.table["ending"], ("time limit", "interrupted")).any():
+            said.append("Training ended before the last epoch: more time may move the best rate.")
+        return " ".join(said)
+
+    def _at_default(self, series: Series) -> float | None:
+        losses = series.losses[series.rates == self.default_rate]
+        return float(losses[0]) if len(losses) and np.isfinite(losses[0]) else None
+
+    def _series(self) -> list[Series]:
+        wanted = ("learning_rate", "validation_loss", "final_train_loss", "best_epoch", "ending")
+        return [
+            Series(name, *(self.table[column][self.table["activation"] == name] for column in wanted))
+            for name in self.activations
+        ]
+
+
+def learning_rate_sweep(
+    estimator: NeuralClassifier | NeuralRegressor,
+    X: Any,
+    y: Any,
+    learning_rates: Sequence[float] | None = None,
+    activations: Sequence[str | Callable] | None = None,
+    *,
+    epochs: int | None = None,
+    time_limit: float | None = None,
+) -> Sweep:
+    """Train one network per activation and learning rate, alike in all else, and compare their validation losses.
+
+    estimator       its choices, seed included, are those of every network; it is left as it is
+    X, y            as for `fit`
+    learning_rates  None: 25 of them, from a ten-thousandth to a hundred times the optimizer's own
+    activations     names in `trivium.activations`, or functions; None: the estimator's
+    epochs          most passes over the rows; None: the estimator's. Its `patience` holds as well
+    time_limit      seconds for all networks together; None: no limit
+    A member ends where `fit` with its learning rate would. Raises ValueError for wrong parameters and data, before
+    anything is trained.
+    Trap: a rate that is best over few epochs is often too high for many.
+    """
+    if not isinstance(estimator, NeuralClassifier | NeuralRegressor):
+        raise TypeError(
+            f"estimator must be a NeuralClassifier or a NeuralRegressor, got {type(estimator).__name__}. "
+            "Hand over NeuralRegressor(), fitted or not."
+        )
+    devices.prepare()  # before the first computation, so that it finds the cache of compiled programs
+    names = _named(estimator, activations)
+    base: Any = clone(estimator)
+    base.set_params(epochs=estimator.epochs if epochs is None else epochs, time_limit=time_limit)
+    if base.random_state is None:
+        base.random_state = int(np.random.randint(2**31))
+    rates, default_rate = _rates(base, learning_rates)
+    base.set_params(learning_rate=float(rates[0]))
+    resolved = [choices.resolve(base.get_params() | {"activation": function}) for function in names.values()]
+    if len(names) > 1 and not resolved[0].hidden_widths:
+        raise ValueError(
+            f"activations must be left out for a network without a hidden layer, got {list(names)!r}. "
+            "Leave them out, or set hidden_widths=(64,)."
+        )
+    firsts = _first_members(base, X, y, names)
+    if firsts[0].aside is None:
+        raise ValueError(
+            "validation_fraction must keep at least 10 rows aside to compare learning rates by, got "
+            f"{base.validation_fraction!r} of {firsts[0].rows.n} rows. Try 0.2, or more rows."
+        )
+    members = [_at(first, float(rate)) for first in firsts for rate in rates]
+    began = time.perf_counter()
+    with population_line(base.verbose, members, base.epochs) as on_progress:
+        train_population(
+            members, epochs=base.epochs, patience=base.patience, time_limit=time_limit, on_progress=on_progress
+        )
+    return Sweep(
+        table=_table([name for name in names for _ in rates], members),
+        optimizer=getattr(resolved[0].optimizer, "__name__", str(base.optimizer)),
+        default_rate=default_rate,
+        baseline_loss=firsts[0].history.baseline_loss,
+        rows=firsts[0].rows.n,
+        rows_aside=firsts[0].aside.n,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _named(estimator: Any, given: Any) -> dict[str, str | Callable]:
+    """The activations by the names that the table shows."""
+    if given is None:
+        given = [estimator.activation]
+    if isinstance(given, str) or not isinstance(given, Sequence) or not given:
+        raise ValueError(f"activations must be a list of names or functions, got {given!r}. Try ['relu', 'tanh'].")
+    names = [one if isinstance(one, str) else getattr(one, "__name__", repr(one)) for one in given]
+    twice = [name for place, name in enumerate(names) if name in names[:place]]
+    if twice:
+        raise ValueError(f"activations must name each one once, got {twice[0]!r} twice. Leave one out.")
+    return dict(zip(names, given, strict=True))
+
+
+def _rates(estimator: Any, given: Any) -> tuple[np.ndarray, float | None]:
+    """The learning rates from low to high, and the optimizer's own, None where it has none."""
+    options = estimator.optimizer_options or {}
+    ready_made = hasattr(estimator.optimizer, "update")
+    trial = {
+        "learning_rate": None if ready_made else 1.0,
+        "optimizer_options": {name: value for name, value in options.items() if name != "learning_rate"},
+    }
+    chosen = choices.resolve(estimator.get_params() | trial)
+    if "learning_rate" not in chosen.numbers or "learning_rate" in options:
+        raise ValueError(
+            "optimizer must take a learning rate, and from nowhere else, to try several, got "
+            f"{estimator.optimizer!r} with the options {options!r}. Choose 'adamw'."
+        )
+    own = inspect.signature(chosen.optimizer).parameters["learning_rate"].default
+    default = float(own) if isinstance(own, Real) else None
+    if given is None:
+        centre = estimator.learning_rate if default is None else default
+        if centre is None:
+            raise ValueError(
+                f"learning_rates must be given, got None: {estimator.optimizer!r} has no learning rate of its own. "
+                "Try [0.001, 0.01, 0.1]."
+            )
+        return centre * LADDER, default
+    wanted = "learning_rates must be a list of numbers above 0"
+    try:
+        rates = np.asarray(list(given), dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{wanted}, got {given!r}. Try [0.001, 0.01, 0.1].") from None
+    if rates.ndim != 1 or not len(rates) or not (np.isfinite(rates) & (rates > 0)).all():
+        raise ValueError(f"{wanted}, got {given!r}. Try [0.001, 0.01, 0.1].")
+    return np.unique(rates), default
+
+
+def _first_members(base: Any, X: Any, y: Any, names: Mapping[str, str | Callable]) -> list[Member]:
+    """One member per activation, on the same rows: the arrays of the first, so that a device holds them once."""
+    seed, members = base.random_state, []
+    inputs, targets, classes = base._learn_table(X, y)
+    for function in names.values():
+        base.set_params(activation=function, random_state=deepcopy(seed))
+        member = base._member(inputs, targets, base._chosen(), classes)
+        members.append(member if not members else replace(member, rows=members[0].rows, aside=members[0].aside))
+    return members
+
+
+def _at(first: Member, rate: float) -> Member:
+    """The same network, rows and order with another learning rate."""
+    numbers = {**first.numbers, "learning_rate": rate}
+    state = start(first.program, numbers, first.state.parameters, first.state.key)
+    history = History(first.history.metric, first.history.baseline_loss)
+    return Member(first.program, numbers, state, first.rows, first.aside, history)
+
+
+def _table(names: Sequence[str], members: Sequence[Member]) -> dict[str, np.ndarray]:
+    histories = [member.history for member in members]
+    kept = [history.best_epoch for history in histories]
+
+    def of_kept(series: str) -> np.ndarray:
+        return np.array(
+            [getattr(history, series)[at] if at >= 0 else np.nan for history, at in zip(histories, kept, strict=True)]
+        )
+
+    return {
+        "activation": np.array(names, dtype=object),
+        "learning_rate": np.array([member.numbers["learning_rate"] for member in members]),
+        "best_epoch": np.array(kept),
+        "train_loss": of_kept("train_loss"),
+        "validation_loss": of_kept("validation_loss"),
+        "final_train_loss": np.array([history.train_loss[-1] if len(history) else np.nan for history in histories]),
+        "epochs": np.array([len(history) for history in histories]),
+        "ending": np.array([history.ending for history in histories], dtype=object),
+        "seconds": np.array([history.seconds[-1] if len(history) else 0.0 for history in histories]),
+    }
