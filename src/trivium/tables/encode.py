@@ -91,7 +91,12 @@ def _as_numbers(column: Column, given: pa.Array) -> np.ndarray:
 
 def _standardised(values: np.ndarray, absent: np.ndarray, centre, scale) -> np.ndarray:
     with np.errstate(over="ignore"):
-        return np.clip(np.where(absent, 0.0, (values - centre) / scale), -FARTHEST, FARTHEST)
+        scaled = values - np.asarray(centre, np.float64)
+        scaled /= scale
+        np.clip(scaled, -FARTHEST, FARTHEST, out=scaled)
+    if absent.any():
+        scaled[absent] = 0.0
+    return scaled
 
 
 def _one_hot(column: Column, given: pa.Array, out: np.ndarray) -> None:
