@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import trivium
 from trivium import NeuralClassifier, NeuralRegressor, learning_rate_sweep
 from trivium.cli import app
-from trivium.search import LADDER
+from trivium.rates import LADDER
 
 random = np.random.default_rng(0)
 X = random.normal(size=(300, 4))
@@ -174,3 +174,53 @@ def test_the_command_line_sweeps(tmp_path):
     assert wrong.exit_code == 2
     assert "did you mean 'relu'" in wrong.stderr
     assert CliRunner().invoke(app, [*call[:4], "--learning-rates", "fast"]).exit_code == 2
+
+
+def test_auto_finds_a_rate_and_its_fit(tmp_path):
+    found = clone(REGRESSOR).set_params(learning_rate="auto", optimizer="adam", epochs=32).fit(X, NUMBERS)
+    rate, search = found.choices_["learning_rate"], found._search_
+    assert rate == search["learning_rate"][np.nanargmin(np.array(search["validation_loss"], float))]
+    assert search["ending"].count("overtaken") > 12
+    assert sum(search["epochs"]) < 6 * 32
+    alone = clone(found).set_params(learning_rate=rate).fit(X, NUMBERS)
+    assert found.history_.validation_loss == pytest.approx(alone.history_.validation_loss, rel=1e-5)
+    np.testing.assert_allclose(found.predict(X), alone.predict(X), rtol=1e-4, atol=1e-5)
+    own = clone(found).set_params(learning_rate=None).fit(X, NUMBERS)
+    assert alone.search_ is None
+    assert min(found.history_.validation_loss) < min(own.history_.validation_loss)
+    found.save(tmp_path / "found.trivium")
+    back = trivium.load(tmp_path / "found.trivium")
+    np.testing.assert_array_equal(back.predict(X), found.predict(X))
+    assert back.learning_rate == "auto"
+    assert back._search_ == search
+    assert len(back.search_) == 25
+    back.partial_fit(X, NUMBERS)
+    assert back.choices_["learning_rate"] == rate
+
+
+def test_auto_where_every_rate_diverges_is_saved_as_well(tmp_path):
+    numbers = {"optimizer": "sgd", "optimizer_options": {"learning_rate": 1e25}, "learning_rate": "auto"}
+    with pytest.warns(UserWarning, match="no longer finite"):
+        found = clone(REGRESSOR).set_params(**numbers).fit(X, NUMBERS)
+    found.save(tmp_path / "found.trivium")
+    assert trivium.load(tmp_path / "found.trivium").search_["validation_loss"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning_rate": "fast"}, "learning_rate must be a number"),
+        ({"learning_rate": np.array([0.1, 0.2])}, "learning_rate must be a number"),
+        ({"learning_rate": "auto", "validation_fraction": 0.0}, "validation_fraction must"),
+        ({"learning_rate": "auto", "optimizer_options": {"learning_rate": lambda count: 0.1}}, "learning_rate must"),
+    ],
+)
+def test_auto_is_refused_where_it_cannot_search(changes, message):
+    network = clone(REGRESSOR).set_params(**changes)
+    with pytest.raises(ValueError, match=message):
+        network.fit(X, NUMBERS)
+
+
+def test_auto_needs_a_fit_before_a_partial_fit():
+    with pytest.raises(ValueError, match="learning_rate must be a number at the first partial_fit"):
+        clone(REGRESSOR).set_params(learning_rate="auto").partial_fit(X, NUMBERS)

@@ -13,6 +13,9 @@ import numpy as np
 from trivium import activations, initializers, losses, optimizers
 from trivium.catalog import get, members, parameter_domains, violation
 
+AUTO = "auto"
+"""The learning rate that is searched for."""
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -93,6 +96,11 @@ def resolve(given: Mapping[str, Any]) -> Choices:
     if optimizer is not None:
         numbers, flags, wrong = _options(optimizer, given["learning_rate"], given["optimizer_options"] or {})
         problems += wrong
+        if _is_auto(given["learning_rate"]) and not wrong and "learning_rate" not in numbers:
+            problems.append(
+                f"learning_rate must be left out with {_name(optimizer)}, which takes none that could be searched, "
+                "got 'auto'. Leave it out, or choose 'adamw'."
+            )
     widths, wrong = _widths(given["hidden_widths"])
     problems += wrong
     if problems:
@@ -114,6 +122,10 @@ def resolve(given: Mapping[str, Any]) -> Choices:
 
 def _name(function: Any) -> str:
     return getattr(function, "__name__", type(function).__name__)
+
+
+def _is_auto(learning_rate: Any) -> bool:
+    return isinstance(learning_rate, str) and learning_rate == AUTO
 
 
 def _is_transformation(choice: Any) -> bool:
@@ -148,6 +160,8 @@ def _wrong_numbers(given: Mapping[str, Any]) -> list[str]:
     problems = []
     for name, kind, least, below, advice in _NUMBERS:
         value: Any = given[name]
+        if name == "learning_rate" and _is_auto(value):
+            continue
         if value is None and name not in ("epochs", "validation_fraction"):
             continue
         exclusive = name in ("learning_rate", "time_limit")
@@ -172,11 +186,13 @@ def _options(
     numbers: dict[str, float] = {}
     flags: dict[str, Any] = {}
     if first is not None and first.name == "learning_rate":
-        if learning_rate is not None:
+        if learning_rate is not None and not _is_auto(learning_rate):
             options = {"learning_rate": learning_rate, **options}
         elif first.default is inspect.Parameter.empty:
             name = getattr(optimizer, "__name__", "this optimizer")
-            problems.append(f"learning_rate must be set, got None: {name} has no default of its own. Try 0.001.")
+            problems.append(
+                f"learning_rate must be set, got {learning_rate!r}: {name} has no default of its own. Try 0.001."
+            )
         else:
             options = {"learning_rate": first.default, **options}
     domains = parameter_domains(optimizer) if optimizer in members(optimizers).values() else {}  # pyright: ignore[reportArgumentType]

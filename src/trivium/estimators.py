@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from trivium import activations, choices, heads, losses, network
+from trivium import activations, choices, heads, losses, network, rates
 from trivium.catalog import get
 from trivium.choices import Choices
 from trivium.heads import Head
@@ -19,7 +19,7 @@ from trivium.report import notes
 from trivium.report.progress import progress_line
 from trivium.storage import file, record
 from trivium.tables import encode, read, schema
-from trivium.tables.targets import as_classes, as_numbers
+from trivium.tables.targets import as_classes, as_numbers, classes_of, numbers_of
 from trivium.training import devices
 from trivium.training.history import History
 from trivium.training.loop import evaluate, train, train_alone
@@ -77,6 +77,13 @@ class _NeuralEstimator(BaseEstimator):
         check_is_fitted(self)
         return len(self.history_)
 
+    @property
+    def search_(self) -> Any:
+        """After learning_rate="auto", what was tried: a pandas data frame, or a pyarrow table without pandas."""
+        check_is_fitted(self)
+        found = getattr(self, "_search_", None)
+        return None if found is None else rates.frame(found)
+
     def save(self, path: str | os.PathLike) -> None:
         """Write the fitted estimator to one file, which `trivium.load` reads back; it holds no code.
 
@@ -124,20 +131,27 @@ class _NeuralEstimator(BaseEstimator):
         state = start(program, chosen.numbers, self._new_parameters(init_key, X, chosen), order_key)
         return Member(program, chosen.numbers, state, first, aside, self._new_history(program, first.targets))
 
-    def _train(self, X: np.ndarray, targets: np.ndarray, chosen: Choices, classes: np.ndarray | None) -> None:
+    def _train(self, chosen: Choices, X: np.ndarray, targets: np.ndarray, classes: np.ndarray | None) -> None:
         """A fresh network, trained on encoded rows."""
         member = self._member(X, targets, chosen, classes)
+        limits = {"epochs": self.epochs, "patience": self.patience, "time_limit": self.time_limit}
+        self._search_ = None
+        if self.learning_rate == choices.AUTO:
+            rates.check_aside(member, self.validation_fraction)
+            member, self._search_ = rates.race(member, verbose=self.verbose, **limits)
+            self.choices_["learning_rate"] = member.numbers["learning_rate"]
+        else:
+            with progress_line(self.verbose, self.epochs, member.history.metric) as on_progress:
+                train_alone(member, **limits, on_progress=on_progress)
         self.history_ = member.history
-        with progress_line(self.verbose, self.epochs, self.history_.metric) as on_progress:
-            train_alone(
-                member, epochs=self.epochs, patience=self.patience, time_limit=self.time_limit, on_progress=on_progress
-            )
         self.parameters_ = jax.tree.map(np.asarray, member.state.best)
         self._state_ = None
-        notes.warn_of(self.history_, chosen.numbers.get("learning_rate"), linear=not chosen.hidden_widths)
+        notes.warn_of(self.history_, member.numbers.get("learning_rate"), linear=not chosen.hidden_widths)
 
     def _train_on(self, X: np.ndarray, targets: np.ndarray, chosen: Choices, classes: np.ndarray | None) -> None:
         """One more epoch, on these encoded rows, from where the parameters stand."""
+        if self.learning_rate == choices.AUTO:
+            chosen = rates.as_found(chosen, getattr(self, "_search_", None))
         rows = table(X, targets, classes)
         program = self._program(chosen, len(X))
         if getattr(self, "_state_", None) is None:
@@ -200,7 +214,7 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
     output_activation    of the last layer, where the loss takes probabilities or predictions; None: sigmoid or softmax
     loss                 a name in `trivium.losses`, or any function of (logits, targets); None: cross-entropy
     optimizer            a name in `trivium.optimizers`, a function of a learning rate, or an Optax transformation
-    learning_rate        None: the optimizer's own default
+    learning_rate        None: the optimizer's own default; "auto": the best of 25 around it, for the time of three fits
     optimizer_options    further arguments of the optimizer, such as {"momentum": 0.9, "nesterov": True}
     initializer          a name in `trivium.initializers`, or a JAX initializer; None: the one that fits the activation
     batch_size           rows per step; None: 256, or all rows for an optimizer that needs them
@@ -222,8 +236,7 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
         Raises ValueError for wrong parameters, all named, and for data that no network can learn from.
         """
         chosen = self._chosen()
-        X, targets, numbers = self._learn_table(X, y)
-        self._train(X, targets, chosen, numbers)
+        self._train(chosen, *self._learn_table(X, y))
         return self
 
     def _learn_table(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -231,12 +244,7 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
         self.target_name_ = getattr(y, "name", None)
         X, y = read.rows(X, as_classes(y))
         check_classification_targets(y)
-        self.classes_, numbers = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"y must hold at least two classes, got one class: {self.classes_[:1].tolist()[0]!r}. "
-                "Nothing can be told apart; check how the rows were chosen."
-            )
+        self.classes_, numbers = classes_of(y)
         self._remember()
         self._head()
         return self._accept(X, first=True), self._targets(numbers), numbers
@@ -259,13 +267,7 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):
                     "Hand over all that will ever occur: classes=np.unique(all_y)."
                 )
             self._remember()
-        numbers = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
-        unknown = self.classes_[numbers] != y
-        if unknown.any():
-            raise ValueError(
-                f"y must hold classes announced at the first call, got {y[unknown].tolist()[0]!r}. "
-                f"Known are {self.classes_.tolist()}: start anew with classes= all of them."
-            )
+        numbers = numbers_of(y, self.classes_)
         self._train_on(self._accept(X, first=first), self._targets(numbers), chosen, numbers)
         return self
 
@@ -315,7 +317,7 @@ class NeuralRegressor(RegressorMixin, _NeuralEstimator):
                          targets stay as they are, so that "relu" on them is the ReLU regression
     loss                 a name in `trivium.losses`, or any function of (predictions, targets); None: the squared error
     optimizer            a name in `trivium.optimizers`, a function of a learning rate, or an Optax transformation
-    learning_rate        None: the optimizer's own default
+    learning_rate        None: the optimizer's own default; "auto": the best of 25 around it, for the time of three fits
     optimizer_options    further arguments of the optimizer, such as {"momentum": 0.9, "nesterov": True}
     initializer          a name in `trivium.initializers`, or a JAX initializer; None: the one that fits the activation
     batch_size           rows per step; None: 256, or all rows for an optimizer that needs them
@@ -337,8 +339,7 @@ class NeuralRegressor(RegressorMixin, _NeuralEstimator):
         Raises ValueError for wrong parameters, all named, and for data that no network can learn from.
         """
         chosen = self._chosen()
-        X, targets, _ = self._learn_table(X, y)
-        self._train(X, targets, chosen, None)
+        self._train(chosen, *self._learn_table(X, y))
         return self
 
     def _learn_table(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, None]:

@@ -10,10 +10,10 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from sklearn.base import clone
 
 from trivium import choices
+from trivium import rates as ladder
 from trivium.estimators import NeuralClassifier, NeuralRegressor
 from trivium.files import check_writable
 from trivium.report import sweep as views
@@ -21,15 +21,10 @@ from trivium.report.progress import population_line
 from trivium.report.sweep import Series
 from trivium.tables.read import write_text
 from trivium.training import devices
-from trivium.training.history import History
 from trivium.training.population import Member, train_population
-from trivium.training.program import start
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-LADDER = 10.0 ** np.linspace(-4, 2, 25)
-"""The learning rates that are tried where none are given, in units of the optimizer's own."""
 
 
 class Best(NamedTuple):
@@ -86,18 +81,10 @@ class Sweep:
 
     def to_frame(self) -> Any:
         """The table as a pandas data frame where pandas is installed, else as a pyarrow table."""
-        frame = pa.table({name: pa.array(values.tolist()) for name, values in self.table.items()})
-        try:
-            return frame.to_pandas()
-        except ImportError:
-            return frame
+        return ladder.frame(self.table)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON can hold it: a number that is not finite becomes None."""
-        columns = {
-            name: [None if isinstance(value, float) and not np.isfinite(value) else value for value in values.tolist()]
-            for name, values in self.table.items()
-        }
         return {
             "best": None if self.best is None else self.best._asdict(),
             "highest_stable": self.highest_stable,
@@ -106,7 +93,7 @@ class Sweep:
             "baseline_loss": self.baseline_loss,
             "rows": {"train": self.rows, "validation": self.rows_aside},
             "seconds": self.seconds,
-            "table": columns,
+            "table": ladder.plain(self.table),
         }
 
     def figure(self) -> "go.Figure":
@@ -201,24 +188,20 @@ def learning_rate_sweep(
             "Leave them out, or set hidden_widths=(64,)."
         )
     firsts = _first_members(base, X, y, names)
-    if firsts[0].aside is None:
-        raise ValueError(
-            "validation_fraction must keep at least 10 rows aside to compare learning rates by, got "
-            f"{base.validation_fraction!r} of {firsts[0].rows.n} rows. Try 0.2, or more rows."
-        )
-    members = [_at(first, float(rate)) for first in firsts for rate in rates]
+    ladder.check_aside(firsts[0], base.validation_fraction)
+    members = [ladder.at(first, float(rate)) for first in firsts for rate in rates]
     began = time.perf_counter()
     with population_line(base.verbose, members, base.epochs) as on_progress:
         train_population(
             members, epochs=base.epochs, patience=base.patience, time_limit=time_limit, on_progress=on_progress
         )
     return Sweep(
-        table=_table([name for name in names for _ in rates], members),
+        table={"activation": np.repeat(np.array(list(names), dtype=object), len(rates))} | ladder.table(members),
         optimizer=getattr(resolved[0].optimizer, "__name__", str(base.optimizer)),
         default_rate=default_rate,
         baseline_loss=firsts[0].history.baseline_loss,
         rows=firsts[0].rows.n,
-        rows_aside=firsts[0].aside.n,
+        rows_aside=0 if firsts[0].aside is None else firsts[0].aside.n,
         seconds=time.perf_counter() - began,
     )
 
@@ -258,12 +241,12 @@ def _rates(estimator: Any, given: Any) -> tuple[np.ndarray, float | None]:
     default = float(own) if isinstance(own, Real) else None
     if given is None:
         centre = estimator.learning_rate if default is None else default
-        if centre is None:
+        if not isinstance(centre, Real):
             raise ValueError(
                 f"learning_rates must be given, got None: {estimator.optimizer!r} has no learning rate of its own. "
                 "Try [0.001, 0.01, 0.1]."
             )
-        return centre * LADDER, default
+        return float(centre) * ladder.LADDER, default
     wanted = "learning_rates must be a list of numbers above 0"
     try:
         rates = np.asarray(list(given), dtype=np.float64)
@@ -283,33 +266,3 @@ def _first_members(base: Any, X: Any, y: Any, names: Mapping[str, str | Callable
         member = base._member(inputs, targets, base._chosen(), classes)
         members.append(member if not members else replace(member, rows=members[0].rows, aside=members[0].aside))
     return members
-
-
-def _at(first: Member, rate: float) -> Member:
-    """The same network, rows and order with another learning rate."""
-    numbers = {**first.numbers, "learning_rate": rate}
-    state = start(first.program, numbers, first.state.parameters, first.state.key)
-    history = History(first.history.metric, first.history.baseline_loss)
-    return Member(first.program, numbers, state, first.rows, first.aside, history)
-
-
-def _table(names: Sequence[str], members: Sequence[Member]) -> dict[str, np.ndarray]:
-    histories = [member.history for member in members]
-    kept = [history.best_epoch for history in histories]
-
-    def of_kept(series: str) -> np.ndarray:
-        return np.array(
-            [getattr(history, series)[at] if at >= 0 else np.nan for history, at in zip(histories, kept, strict=True)]
-        )
-
-    return {
-        "activation": np.array(names, dtype=object),
-        "learning_rate": np.array([member.numbers["learning_rate"] for member in members]),
-        "best_epoch": np.array(kept),
-        "train_loss": of_kept("train_loss"),
-        "validation_loss": of_kept("validation_loss"),
-        "final_train_loss": np.array([history.train_loss[-1] if len(history) else np.nan for history in histories]),
-        "epochs": np.array([len(history) for history in histories]),
-        "ending": np.array([history.ending for history in histories], dtype=object),
-        "seconds": np.array([history.seconds[-1] if len(history) else 0.0 for history in histories]),
-    }

@@ -12,7 +12,7 @@ from trivium.storage.file import ModelFileError
 from trivium.tables.schema import Schema
 from trivium.training.history import History
 
-ATTRIBUTES = ("choices_", "n_features_in_", "target_name_", "target_centre_", "target_scale_")
+ATTRIBUTES = ("choices_", "n_features_in_", "target_name_", "target_centre_", "target_scale_", "_search_")
 COLUMNS = ("classes_", "feature_names_in_")
 
 

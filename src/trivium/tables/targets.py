@@ -141,3 +141,32 @@ def _is_number(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return True
+
+
+def classes_of(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The classes, sorted, and the number of each row's class, (n,).
+
+    Raises ValueError where there is but one.
+    """
+    classes, numbers = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y must hold at least two classes, got one class: {classes[:1].tolist()[0]!r}. "
+            "Nothing can be told apart; check how the rows were chosen."
+        )
+    return classes, numbers
+
+
+def numbers_of(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """The numbers of the classes (n,) among those announced, which are sorted.
+
+    Raises ValueError for a class that was not announced.
+    """
+    numbers = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+    unknown = classes[numbers] != y
+    if unknown.any():
+        raise ValueError(
+            f"y must hold classes announced at the first call, got {y[unknown].tolist()[0]!r}. "
+            f"Known are {classes.tolist()}: start anew with classes= all of them."
+        )
+    return numbers
