@@ -6,11 +6,9 @@ sharded over as many devices, leaves JAX's devices as they are, and makes a memb
 company. On an accelerator a call holds many members, stacked.
 """
 
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -186,10 +184,8 @@ class _Run:
             patience = PATIENT if aside is None else self.patience
             state = member.state if lane.device is None else jax.device_put(member.state, lane.device)
             calls.append((runner.numbers, state, rows, aside, np.int32(member.epochs + runner.wanted), patience))
-        alone = lane.at_once == 1
-        # A run that is not finite is an ending, and no error.
-        with jax.debug_nans(False), _compiled.first_call_alone(group[0].program, alone, calls):
-            if alone:
+        with jax.debug_nans(False):  # a run that is not finite is an ending, and no error
+            if lane.at_once == 1:
                 results = [programs.run(group[0].program, *calls[0])]
             else:
                 fill = (1 << (len(calls) - 1).bit_length()) - len(calls)  # powers of two, so that few are compiled
@@ -252,33 +248,6 @@ class _Run:
             ran = member.epochs - self.first[id(member)]
             if member.history.ending == "all epochs" and ran < self.epochs:
                 member.history.ending = "interrupted"
-
-
-class _Compiled:
-    """Programs that are compiled, by their shapes.
-
-    One thread at a time compiles, or reads from the cache on disk: two at once have crashed the process in JAX 0.10,
-    though rarely (once in some thousand fits).
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: set[Any] = set()
-
-    @contextmanager
-    def first_call_alone(self, program: Program, alone: bool, calls: Any) -> Iterator[None]:
-        """Hold other first calls back while this one is new."""
-        leaves, kind = jax.tree.flatten(calls)
-        key = program, alone, kind, *((np.shape(leaf), str(getattr(leaf, "dtype", ""))) for leaf in leaves)
-        if key in self._known:
-            yield
-            return
-        with self._lock:
-            yield
-            self._known.add(key)
-
-
-_compiled = _Compiled()
 
 
 class _Inline:
