@@ -108,7 +108,7 @@ def in_words(activation: Callable) -> dict[str, str]:
     facts = {"Gain": f"{gain(activation):.4f}", "Mean output": f"{output_mean(activation):.4f}"}
     saturation, dead = saturates(activation), dead_region(activation)
     if saturation is not None:
-        sides = [] if saturation.below is None else [f"below {saturation.below:g}"]
+        sides = [] if saturation.below is None else [f"below {saturation.below + 0.0:g}"]
         sides += [] if saturation.above is None else [f"above {saturation.above:g}"]
         facts["Saturates"] = " and ".join(sides) or "nowhere"
         facts["Dead region"] = "none" if dead is None else f"from {dead[0]:g} to {dead[1]:g}"

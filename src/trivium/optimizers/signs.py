@@ -29,8 +29,8 @@ def lion(
 
     learning_rate  size of each step, in units of the parameters; a third to a tenth of Adam's
     weight_decay   three to ten times AdamW's, so that learning_rate * weight_decay stays the same
-    Trap: averages that are numbers, not arrays, are faster: the direction is then taken from the new average, and the
-    old one need not be copied.
+    Trap: beta1 and beta2 as plain numbers are faster than as traced arrays: the direction is then taken from the new
+    average, and the old one need not be copied.
     Memory: one copy of the parameters.
     Agrees with: Optax's lion, whose weight_decay is 1e-3 if not given. PyTorch has none.
     Source: Chen et al. 2023, "Symbolic discovery of optimization algorithms", algorithm 2.
