@@ -127,9 +127,8 @@ def test_sparse_losses_are_their_fenchel_young_forms():
         p, onehot = np.maximum(row - threshold, 0), np.eye(4)[label]
         expected = ((onehot - row) ** 2).sum() / 2 - ((p - row) ** 2).sum() / 2
         agrees(losses.sparsemax_loss(jnp.asarray(row)[None], label[None]), [expected])
-        level = brentq(
-            lambda t, z=row: (np.maximum(z / 2 - t, 0) ** 2).sum() - 1, low / 2 - 2, row.max() / 2, xtol=1e-14
-        )
+        half = row / 2
+        level = brentq(lambda t, z=half: (np.maximum(z - t, 0) ** 2).sum() - 1, half.max() - 2, half.max(), xtol=1e-14)
         q = np.maximum(half - level, 0) ** 2
         expected = (q * row).sum() - row[label] + 4 / 3 * (1 - (q**1.5).sum())
         agrees(losses.entmax15_loss(jnp.asarray(row)[None], label[None]), [expected])
