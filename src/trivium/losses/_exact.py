@@ -14,6 +14,7 @@ from jax import Array, core, lax
 
 from trivium.activations import log_softmax, sigmoid, softmax
 from trivium.losses._contract import Share, one_per_row, same_shape, spread_like, within
+from trivium.losses._sums import exp_of_difference, two_sum
 from trivium.numerics import exp_of_pair, polynomial, product
 
 NO_OTHERS = 1e30
@@ -83,14 +84,6 @@ def log1p_exp(z: Array) -> Array:
 
 
 log1p_exp.defjvps(lambda tangent, _, z: tangent * sigmoid(z))
-
-
-def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """a + b as a pair (Knuth); an infinite sum has no rest."""
-    total = a + b
-    back = total - a
-    lost = (a - (total - back)) + (b - back)
-    return total, jnp.where(jnp.isfinite(lost), lost, 0)
 
 
 @jax.custom_jvp
@@ -237,7 +230,7 @@ def cross_entropy_of_integers(logits: Array, targets: Array) -> Array:
     As (largest - target's) + log1p(sum of exp(others - largest)): no term cancels another.
     """
     largest = logits.max(axis=-1, keepdims=True)
-    terms = _exp_of_difference(logits, largest)
+    terms = exp_of_difference(logits, largest)
     first = is_class(logits, jnp.argmax(logits, axis=-1))
     others = jnp.where(first, 0, terms).sum(axis=-1)
     own = jnp.take_along_axis(logits, targets[..., None], axis=-1)
@@ -248,17 +241,11 @@ def cross_entropy_of_integers(logits: Array, targets: Array) -> Array:
 def _(primals, tangents):
     """The derivative is softmax - target, whose target's part is minus the sum of the others' probabilities."""
     logits, targets = primals
-    terms = _exp_of_difference(logits, lax.stop_gradient(logits.max(axis=-1, keepdims=True)))
+    terms = exp_of_difference(logits, lax.stop_gradient(logits.max(axis=-1, keepdims=True)))
     own = is_class(logits, targets)
     others = jnp.where(own, 0, terms)
     gradient = jnp.where(own, -others.sum(axis=-1, keepdims=True), others) / terms.sum(axis=-1, keepdims=True)
     return cross_entropy_of_integers(logits, targets), (gradient * tangents[0]).sum(axis=-1)
-
-
-def _exp_of_difference(a: Array, b: Array) -> Array:
-    """exp(a - b), the rounding of the difference taken back: exp would multiply it by |a - b|."""
-    difference, lost = two_sum(a, -b)
-    return jnp.exp(difference) * (1 + lost)
 
 
 @jax.custom_jvp

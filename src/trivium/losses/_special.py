@@ -20,7 +20,7 @@ from trivium.losses._exact import log1p_exp
 from trivium.numerics import polynomial
 
 
-def wide(targets: Any, domain: Any, **given: Any) -> tuple[Any, ...]:
+def in_one_type(targets: Any, domain: Any, **given: Any) -> tuple[Any, ...]:
     """What the network puts out, by name, then the targets, all in one type of 32 bits or more; last the given type.
 
     Raises ValueError where a shape differs from that of the targets, and for a known target outside the domain.
@@ -53,13 +53,6 @@ def held(slope: Array) -> Array:
     """A slope no larger than the largest number."""
     largest = float(jnp.finfo(slope.dtype).max)
     return jnp.clip(slope, -largest, largest)
-
-
-def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """a + b as a pair, the sum and what it lost (Knuth)."""
-    total = a + b
-    back = total - a
-    return total, lax.stop_gradient((a - (total - back)) + (b - back))
 
 
 @jax.custom_jvp

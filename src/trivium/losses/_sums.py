@@ -5,20 +5,21 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 
+def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """a + b as a pair, the sum and what it lost (Knuth), a constant; an infinite sum has lost nothing."""
+    total = a + b
+    back = total - a
+    lost = (a - (total - back)) + (b - back)
+    return total, lax.stop_gradient(jnp.where(jnp.isfinite(lost), lost, 0))
+
+
 def exp_of_difference(a: Array, b: Array) -> Array:
     """exp(a - b), the rounding of the difference (Knuth's two-sum) taken back: exp would multiply it by |a - b|.
 
     0 where a is minus infinity, whatever b is.
     """
-    difference = jnp.where(jnp.isneginf(a), -jnp.inf, a - jnp.where(jnp.isneginf(b), 0, b))
-    back = difference - a
-    lost = (a - (difference - back)) - (b + back)
-    return jnp.exp(difference) * (1 + jnp.where(jnp.isfinite(lost), lost, 0))
-
-
-def wide(array: Array) -> Array:
-    """At least float32: sums over many rows do not fit into half a word."""
-    return array.astype(jnp.float32) if jnp.finfo(array.dtype).bits < 32 else array
+    difference, lost = two_sum(a, -jnp.where(jnp.isneginf(b), 0, b))
+    return jnp.exp(jnp.where(jnp.isneginf(a), -jnp.inf, difference)) * (1 + lost)
 
 
 @jax.custom_jvp

@@ -11,8 +11,8 @@ from annotated_types import Interval
 from jax import Array
 
 from trivium.losses._contract import Nonnegative, Positive, SampleWeight, weighted
-from trivium.losses._special import atanh_rest, held, log_rising, number, times_exp, two_sum, wide
-from trivium.losses._sums import exp_of_difference
+from trivium.losses._special import atanh_rest, held, in_one_type, log_rising, number, times_exp
+from trivium.losses._sums import exp_of_difference, two_sum
 from trivium.numerics import product
 
 Power = Annotated[float | Array, Interval(gt=1, lt=2)]
@@ -28,7 +28,7 @@ def poisson(log_rates: Array, targets: Nonnegative, *, sample_weight: SampleWeig
     Trap: counts over unlike times of watching need the log of that time added to the log_rates.
     Source: Nelder & Wedderburn 1972, "Generalized linear models".
     """
-    log_rates, targets, kind = wide(targets, Nonnegative, log_rates=log_rates)
+    log_rates, targets, kind = in_one_type(targets, Nonnegative, log_rates=log_rates)
     return weighted(_poisson(log_rates, targets).astype(kind), sample_weight)
 
 
@@ -54,7 +54,7 @@ def gamma(log_rates: Array, targets: Positive, *, sample_weight: SampleWeight = 
     Trap: an amount of 0 has no place in it; zeros among amounts are for `tweedie`.
     Source: Nelder & Wedderburn 1972, "Generalized linear models".
     """
-    log_rates, targets, kind = wide(targets, Positive, log_rates=log_rates)
+    log_rates, targets, kind = in_one_type(targets, Positive, log_rates=log_rates)
     return weighted((times_exp(targets, -log_rates) + log_rates).astype(kind), sample_weight)
 
 
@@ -69,7 +69,7 @@ def tweedie(log_rates: Array, targets: Nonnegative, *, power: Power = 1.5, sampl
     Trap: losses of two powers cannot be compared: choose power by a score that has none.
     Source: Jørgensen 1987, "Exponential dispersion models".
     """
-    log_rates, targets, kind = wide(targets, Nonnegative, log_rates=log_rates)
+    log_rates, targets, kind = in_one_type(targets, Nonnegative, log_rates=log_rates)
     power = number(log_rates, "power", power, Power)
     return weighted(_tweedie(log_rates, targets, power).astype(kind), sample_weight)
 
@@ -112,7 +112,7 @@ def negative_binomial(
     Trap: without dispersion in the data, log_dispersions drifts to minus infinity, where nothing pulls it back.
     Source: Hilbe 2011, "Negative binomial regression", the type NB2.
     """
-    z, a, targets, kind = wide(targets, Nonnegative, log_rates=log_rates, log_dispersions=log_dispersions)
+    z, a, targets, kind = in_one_type(targets, Nonnegative, log_rates=log_rates, log_dispersions=log_dispersions)
     # Taken apart so that no part overflows where the sum does not.
     loss = _mean_part(z, a) + (_target_part(z, a, targets) - log_rising(targets, a, z + a > 0))
     return weighted(loss.astype(kind), sample_weight)

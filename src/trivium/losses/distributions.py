@@ -12,7 +12,8 @@ from annotated_types import Ge, Gt
 from jax import Array, lax
 
 from trivium.losses._contract import Finite, SampleWeight, weighted
-from trivium.losses._special import distance, held, log_rising, number, times_exp, two_sum, wide
+from trivium.losses._special import distance, held, in_one_type, log_rising, number, times_exp
+from trivium.losses._sums import two_sum
 from trivium.numerics import product
 
 
@@ -37,7 +38,7 @@ def gaussian_nll(
     Source: Nix & Weigend 1994, "Estimating the mean and variance of the target probability distribution"; beta after
     Seitzer et al. 2022, "On the pitfalls of heteroscedastic uncertainty estimation with probabilistic neural networks".
     """
-    means, log_scales, targets, kind = wide(targets, Finite, means=means, log_scales=log_scales)
+    means, log_scales, targets, kind = in_one_type(targets, Finite, means=means, log_scales=log_scales)
     beta = number(means, "beta", beta, Annotated[float, Ge(0)])
     log_weight = lax.stop_gradient(product(log_scales, beta))
     return weighted(_gaussian(targets - means, log_scales, *log_weight).astype(kind), sample_weight)
@@ -76,7 +77,7 @@ def laplace_nll(means: Array, log_scales: Array, targets: Finite, *, sample_weig
     Trap: the scale is not the standard deviation, which is sqrt(2) times as large.
     Source: Laplace 1774, "Mémoire sur la probabilité des causes par les évènements".
     """
-    means, log_scales, targets, kind = wide(targets, Finite, means=means, log_scales=log_scales)
+    means, log_scales, targets, kind = in_one_type(targets, Finite, means=means, log_scales=log_scales)
     loss = times_exp(distance(targets - means), -log_scales) + (log_scales + math.log(2))
     return weighted(loss.astype(kind), sample_weight)
 
@@ -102,7 +103,7 @@ def student_t_nll(
     Trap: an outlier's gradient falls with its distance: a network that starts far from the targets learns slowly.
     Source: Lange, Little & Taylor 1989, "Robust statistical modeling using the t distribution".
     """
-    means, log_scales, targets, kind = wide(targets, Finite, means=means, log_scales=log_scales)
+    means, log_scales, targets, kind = in_one_type(targets, Finite, means=means, log_scales=log_scales)
     freedom = number(means, "degrees_of_freedom", degrees_of_freedom, Annotated[float, Gt(0)])
     # log(gamma(n / 2 + 1 / 2) / gamma(n / 2)) without log(n / 2) / 2, which would cancel with log(n) / 2.
     ratio = log_rising(jnp.full_like(freedom, 0.5), -jnp.log(freedom / 2))
@@ -157,7 +158,7 @@ def gaussian_crps(means: Array, log_scales: Array, targets: Finite, *, sample_we
     Source: Gneiting, Raftery, Westveld & Goldman 2005, "Calibrated probabilistic forecasting using ensemble model
     output statistics and minimum CRPS estimation".
     """
-    means, log_scales, targets, kind = wide(targets, Finite, means=means, log_scales=log_scales)
+    means, log_scales, targets, kind = in_one_type(targets, Finite, means=means, log_scales=log_scales)
     return weighted(_crps(targets - means, log_scales).astype(kind), sample_weight)
 
 

@@ -10,7 +10,8 @@ from annotated_types import Gt
 from jax import Array
 
 from trivium.losses._contract import Label, SampleWeight, Share, same_shape, spread_like, weighted
-from trivium.losses._exact import is_class, labels, narrowed, two_sum, widened
+from trivium.losses._exact import is_class, labels, narrowed, widened
+from trivium.losses._sums import two_sum
 
 
 def hinge(scores: Array, targets: Share, *, sample_weight: SampleWeight = None) -> Array:

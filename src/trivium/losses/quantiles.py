@@ -12,7 +12,7 @@ from jax.core import Tracer
 from trivium.activations import relu
 from trivium.losses._contract import Finite, SampleWeight, weighted
 from trivium.losses._quantiles import rising
-from trivium.losses._special import number, wide
+from trivium.losses._special import in_one_type, number
 
 Level = Annotated[float | Array, Interval(gt=0, lt=1)]
 Levels = Annotated[Sequence[float] | Array, Interval(gt=0, lt=1)]
@@ -28,7 +28,7 @@ def quantile(predictions: Array, targets: Finite, *, level: Level = 0.5, sample_
     it is half the absolute error.
     Source: Koenker & Bassett 1978, "Regression quantiles".
     """
-    predictions, targets, kind = wide(targets, Finite, predictions=predictions)
+    predictions, targets, kind = in_one_type(targets, Finite, predictions=predictions)
     loss = _pinball(targets - predictions, number(predictions, "level", level, Level))
     return weighted(loss.astype(kind), sample_weight)
 
@@ -63,7 +63,7 @@ def quantiles(
             f"increments must have one axis more than targets, the {len(shares)} levels, got {increments.shape} and "
             f"{targets.shape}. Hand over one column per level, or set levels."
         )
-    first, targets, kind = wide(targets, Finite, first=increments[..., 0])
+    first, targets, kind = in_one_type(targets, Finite, first=increments[..., 0])
     # The targets are taken off the first quantile before the gaps come on: beside a large one a gap would be rounded.
     gaps = increments[..., 1:].astype(first.dtype)
     ahead = rising(jnp.concatenate([(first - targets)[..., None], gaps], axis=-1))
@@ -80,7 +80,7 @@ def expectile(predictions: Array, targets: Finite, *, level: Level = 0.5, sample
     Trap: an expectile is no quantile: at a level of 0.9 it is not nine tenths of the targets that lie below it.
     Source: Newey & Powell 1987, "Asymmetric least squares estimation and testing".
     """
-    predictions, targets, kind = wide(targets, Finite, predictions=predictions)
+    predictions, targets, kind = in_one_type(targets, Finite, predictions=predictions)
     level = number(predictions, "level", level, Level)
     error = targets - predictions
     loss = jnp.where(error > 0, level, 1 - level) * error * error

@@ -12,8 +12,9 @@ from annotated_types import Ge
 from jax import Array
 
 from trivium.losses._contract import Finite, SampleWeight, same_shape, weighted
+from trivium.losses._exact import widened
 from trivium.losses._suffixes import log_sum_over_own
-from trivium.losses._sums import exp_of_difference, log1p_exp_of_difference, wide
+from trivium.losses._sums import exp_of_difference, log1p_exp_of_difference
 
 
 def margin_ranking(
@@ -87,7 +88,7 @@ def listmle(scores: Array, targets: Finite, *, where: Array | None = None, sampl
     """
     targets = same_shape("scores", scores, targets, Finite)
     real = _real(scores, where)
-    precise = wide(scores)
+    precise = widened(scores)
     rank = jnp.argsort(jnp.where(real, -targets.astype(precise.dtype), jnp.inf), axis=-1)
     real = jnp.take_along_axis(real, rank, axis=-1)
     ordered = jnp.where(real, jnp.take_along_axis(precise, rank, axis=-1), 0)

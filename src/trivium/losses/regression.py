@@ -10,7 +10,7 @@ from jax import Array, lax
 
 from trivium.activations import tanh
 from trivium.losses._contract import Finite, SampleWeight, weighted
-from trivium.losses._special import distance, minus_product, number, wide
+from trivium.losses._special import distance, in_one_type, minus_product, number
 from trivium.numerics import polynomial
 
 Size = Annotated[float | Array, Gt(0)]
@@ -26,7 +26,7 @@ def squared_error(predictions: Array, targets: Finite, *, sample_weight: SampleW
     Trap: one far outlier outweighs a thousand good rows.
     Source: Legendre 1805, "Nouvelles méthodes pour la détermination des orbites des comètes".
     """
-    predictions, targets, kind = wide(targets, Finite, predictions=predictions)
+    predictions, targets, kind = in_one_type(targets, Finite, predictions=predictions)
     difference = predictions - targets
     return weighted((difference * difference).astype(kind), sample_weight)
 
@@ -43,7 +43,7 @@ def absolute_error(predictions: Array, targets: Finite, *, sample_weight: Sample
     targets are 0, the median is 0 and so is every prediction.
     Source: Boscovich 1757, "De litteraria expeditione per pontificiam ditionem".
     """
-    predictions, targets, kind = wide(targets, Finite, predictions=predictions)
+    predictions, targets, kind = in_one_type(targets, Finite, predictions=predictions)
     return weighted(distance(predictions - targets).astype(kind), sample_weight)
 
 
@@ -59,7 +59,7 @@ def huber(predictions: Array, targets: Finite, *, delta: Size = 1.0, sample_weig
     Trap: delta has the units of the targets: 1 is nothing to incomes and everything to shares.
     Source: Huber 1964, "Robust estimation of a location parameter".
     """
-    predictions, targets, kind = wide(targets, Finite, predictions=predictions)
+    predictions, targets, kind = in_one_type(targets, Finite, predictions=predictions)
     delta = number(predictions, "delta", delta, Size)
     difference = predictions - targets
     near = jnp.clip(difference, -delta, delta)
@@ -75,7 +75,7 @@ def smooth_l1(predictions: Array, targets: Finite, *, beta: Size = 1.0, sample_w
     Trap: it is Huber's loss divided by beta: changing beta changes no outlier's gradient, changing delta does.
     Source: Girshick 2015, "Fast R-CNN", equation 3.
     """
-    predictions, targets, kind = wide(targets, Finite, predictions=predictions)
+    predictions, targets, kind = in_one_type(targets, Finite, predictions=predictions)
     beta = number(predictions, "beta", beta, Size)
     difference = predictions - targets
     near = jnp.clip(difference, -beta, beta)
@@ -90,7 +90,7 @@ def log_cosh(predictions: Array, targets: Finite, *, sample_weight: SampleWeight
     Trap: where it turns from a parabola into a line is fixed at about 1: standardise the targets.
     Source: Green 1990, "Bayesian reconstructions from emission tomography data using a modified EM algorithm".
     """
-    predictions, targets, kind = wide(targets, Finite, predictions=predictions)
+    predictions, targets, kind = in_one_type(targets, Finite, predictions=predictions)
     return weighted(_log_cosh(predictions - targets).astype(kind), sample_weight)
 
 
@@ -127,7 +127,7 @@ def mape(predictions: Array, targets: Finite, *, least: Size = 1e-7, sample_weig
     the smallest target that matters.
     Source: Makridakis 1993, "Accuracy measures: theoretical and practical concerns".
     """
-    predictions, targets, kind = wide(targets, Finite, predictions=predictions)
+    predictions, targets, kind = in_one_type(targets, Finite, predictions=predictions)
     unit = jnp.maximum(jnp.abs(targets), number(predictions, "least", least, Size))
     return weighted((distance(predictions - targets) / unit).astype(kind), sample_weight)
 
@@ -144,7 +144,7 @@ def smape(predictions: Array, targets: Finite, *, sample_weight: SampleWeight = 
     a target of 0.
     Source: Makridakis 1993, "Accuracy measures: theoretical and practical concerns".
     """
-    predictions, targets, kind = wide(targets, Finite, predictions=predictions)
+    predictions, targets, kind = in_one_type(targets, Finite, predictions=predictions)
     return weighted(_relative_difference(predictions, targets).astype(kind), sample_weight)
 
 
@@ -178,7 +178,7 @@ def msle(predictions: Array, targets: AboveMinusOne, *, sample_weight: SampleWei
     Trap: predictions are those of a median rather than of a mean: their sum falls short of the sum of the targets.
     Source: scikit-learn developers 2011, "scikit-learn user guide", mean squared logarithmic error.
     """
-    predictions, targets, kind = wide(targets, AboveMinusOne, predictions=predictions)
+    predictions, targets, kind = in_one_type(targets, AboveMinusOne, predictions=predictions)
     ratio = _log_ratio(predictions, targets)
     return weighted((ratio * ratio).astype(kind), sample_weight)
 
@@ -220,7 +220,7 @@ def cosine(predictions: Array, targets: Finite, *, sample_weight: SampleWeight =
     round in Keras and optax, whose cosine losses are similarities with a minus.
     Source: Salton, Wong & Yang 1975, "A vector space model for automatic indexing".
     """
-    predictions, targets, kind = wide(targets, Finite, predictions=predictions)
+    predictions, targets, kind = in_one_type(targets, Finite, predictions=predictions)
     if predictions.ndim == 0:
         raise ValueError("predictions must have an axis of dimensions, got shape (). Hand over (..., dimensions).")
     return weighted(_one_minus_cosine(_in_reach(predictions), _in_reach(targets)).astype(kind), sample_weight)

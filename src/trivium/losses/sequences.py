@@ -7,7 +7,8 @@ from annotated_types import Ge, Interval
 from jax import Array, lax
 
 from trivium.losses._contract import SampleWeight, weighted, within
-from trivium.losses._sums import log_softmax, wide
+from trivium.losses._exact import widened
+from trivium.losses._sums import log_softmax
 
 PaddedLabels = Annotated[Array, Ge(-1)]
 """Targets (..., labels): class numbers in their order, then -1 up to the length of the longest."""
@@ -49,7 +50,7 @@ def ctc(
             f"where must have shape (batch, frames), got {real.shape} for logits of {logits.shape}. "
             "Hand over one truth value per frame."
         )
-    logs = log_softmax(wide(logits))
+    logs = log_softmax(widened(logits))
     # States: blank, label 1, blank, label 2, ..., blank.
     batch, labels = targets.shape
     states = jnp.full((batch, 2 * labels + 1), blank, targets.dtype).at[:, 1::2].set(jnp.maximum(targets, 0))

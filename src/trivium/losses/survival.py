@@ -8,9 +8,9 @@ from annotated_types import Ge, Le
 from jax import Array, lax
 
 from trivium.losses._contract import SampleWeight, weighted, within
-from trivium.losses._exact import log1p_exp
+from trivium.losses._exact import log1p_exp, widened
 from trivium.losses._suffixes import leaf, log_sum_over_own, suffix_sums
-from trivium.losses._sums import exp_of_difference, wide
+from trivium.losses._sums import exp_of_difference
 
 TimeAndEvent = Annotated[Array, Ge(0)]
 """Targets (..., 2): the time, or the number of its interval, then 1 for the event, 0 for the end of watching."""
@@ -49,7 +49,7 @@ def cox_partial_likelihood(
             "Hand over one log hazard per row, and time and event as two columns."
         )
     targets = within("targets", jnp.asarray(targets), TimeAndEvent)
-    scores = wide(log_hazards)
+    scores = widened(log_hazards)
     weights = jnp.ones_like(scores) if sample_weight is None else jnp.asarray(sample_weight).astype(scores.dtype)
     if weights.shape != scores.shape:
         raise ValueError(
