@@ -213,3 +213,16 @@ def test_a_reader_that_leaves_early_is_no_error(model, table):
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines() == ['"kind"', "0"]
     assert "Traceback" not in result.stderr
+
+
+def test_a_loss_without_probabilities_is_trained_scored_and_saved(table, tmp_path):
+    model = tmp_path / "h.trivium"
+    trained = run("train", table, "--target", "kind", "--loss", "hinge", *FAST, "--out", model, "--json")
+    scores = json.loads(trained.stdout)["scores"]
+    assert [score["name"] for score in scores] == ["accuracy", "balanced accuracy"]
+    assert all(score["model"] > score["baseline"] + 0.1 for score in scores)
+    assert run("evaluate", model, table, "--json").exit_code == 0
+    assert {line.strip('"') for line in run("predict", model, table).stdout.split()} == {"kind", "big", "small"}
+    refused = run("predict", model, table, "--probabilities")
+    assert refused.exit_code == 2
+    assert "--probabilities must go with a loss that knows them" in " ".join(refused.stderr.split())

@@ -108,8 +108,9 @@ class Sweep:
     def __str__(self) -> str:
         rates, members = np.unique(self.table["learning_rate"]), len(self.table["ending"])
         diverged = int((self.table["ending"] == "not finite").sum())
-        span = f"{rates[0]:.3g}" if len(rates) == 1 else f"{rates[0]:.3g} to {rates[-1]:.3g}, {len(rates)} of them,"
-        said = [f"Learning rates of {span} were tried for {self.optimizer}, with {_listed(self.activations)}."]
+        span = f"{len(rates)} learning rates from {rates[0]:.3g} to {rates[-1]:.3g} were"
+        span = f"The learning rate {rates[0]:.3g} was" if len(rates) == 1 else span
+        said = [f"{span} tried for {self.optimizer}, with {_listed(self.activations)}."]
         if self.best is None:
             said.append(f"No network had a finite loss; {diverged} of {members} diverged. Try lower rates.")
             return " ".join(said)
@@ -126,13 +127,13 @@ class Sweep:
         if stable is not None:
             tried = ", the highest tried" if stable == rates[-1] else ""
             said.append(f"Training with {activation} is stable up to a rate of {stable:.3g}{tried}.")
-        said.append(f"{diverged or 'None'} of the {members} networks diverged.")
+        said.append(f"{diverged or 'None'} of the {members} networks diverged." if members > 1 else "")
         if len(rates) > 1 and rate in (rates[0], rates[-1]):
             end = "lowest" if rate == rates[0] else "highest"
             said.append(f"The best rate is the {end} tried: look beyond it.")
         if np.isin(self.table["ending"], ("time limit", "interrupted")).any():
             said.append("Training ended before the last epoch: more time may move the best rate.")
-        return " ".join(said)
+        return " ".join(filter(None, said))
 
     def _at_default(self, series: Series) -> float | None:
         losses = series.losses[series.rates == self.default_rate]

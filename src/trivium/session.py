@@ -138,9 +138,14 @@ def predict(model: str, table: str, *, probabilities: bool, note: Note) -> nw.Da
             if probabilities:
                 raise ValueError("--probabilities must go with a classifier, got a regressor. Leave it out.")
             return _frame({name: estimator.predict(frame)})
-        shares = estimator.predict_proba(frame)
-    columns: dict[str, np.ndarray] = {name: estimator.classes_[shares.argmax(axis=1)]}
-    if probabilities:
+        classes, shares = _classes_and_shares(estimator, frame)
+    columns = {name: classes}
+    if probabilities and shares is None:
+        raise ValueError(
+            "--probabilities must go with a loss that knows them, got a model trained with "
+            f"{estimator.choices_['loss']!r}. Leave it out, or train with cross_entropy."
+        )
+    if probabilities and shares is not None:
         columns |= {f"P({value})": shares[:, place] for place, value in enumerate(estimator.classes_)}
     return _frame(columns)
 
@@ -239,11 +244,19 @@ def _measure(
         predictions = estimator.predict(features)
         measured = scores.regression_scores(y, predictions, float(known.mean()))
         return measured, "mean", summary.points(y, predictions)
-    probabilities = estimator.predict_proba(features)
+    guess, probabilities = _classes_and_shares(estimator, features)
     classes = estimator.classes_
     shares = np.bincount(np.searchsorted(classes, known), minlength=len(classes)) / len(known)
-    measured = scores.classification_scores(y, probabilities, classes, shares)
-    return measured, "majority", summary.confusion(y, classes[probabilities.argmax(axis=1)], classes)
+    measured = scores.classification_scores(y, guess, probabilities, classes, shares)
+    return measured, "majority", summary.confusion(y, guess, classes)
+
+
+def _classes_and_shares(estimator: NeuralClassifier, frame: nw.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:
+    """The likeliest class of each row, and the probability of each class, None after a loss that knows none."""
+    if not estimator._head().probabilistic:
+        return estimator.predict(frame), None
+    shares = estimator.predict_proba(frame)
+    return estimator.classes_[shares.argmax(axis=1)], shares
 
 
 def _features(estimator: NeuralClassifier | NeuralRegressor, frame: nw.DataFrame) -> nw.DataFrame:

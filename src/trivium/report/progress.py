@@ -51,7 +51,7 @@ def population_line(shown: bool, members: Sequence[Member], epochs: int) -> Iter
         yield None
         return
     columns = (
-        TextColumn("{task.fields[members]} networks, epoch {task.completed}/{task.total}"),
+        TextColumn("networks {task.fields[members]}, epoch {task.completed}/{task.total}"),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[best]}"),
     )

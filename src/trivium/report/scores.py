@@ -22,30 +22,27 @@ def in_digits(value: float) -> str:
 
 
 def classification_scores(
-    y: np.ndarray, probabilities: np.ndarray, classes: np.ndarray, shares: np.ndarray
+    y: np.ndarray, guess: np.ndarray, probabilities: np.ndarray | None, classes: np.ndarray, shares: np.ndarray
 ) -> list[Score]:
-    """Accuracy, balanced accuracy, log-loss and, for two classes, the area under the ROC curve.
+    """Accuracy, balanced accuracy and, with probabilities, log-loss and for two classes the area under the ROC curve.
 
-    y              (n,) true classes
-    probabilities  (n, n_classes), columns in the order of classes
+    y, guess       (n,) true and predicted classes
+    probabilities  (n, n_classes), columns in the order of classes; None where the model knows none
     shares         (n_classes,), of the rows that trained; the baseline predicts them for every row
     """
     constant = np.tile(np.clip(shares, 1e-15, 1), (len(y), 1))
     constant /= constant.sum(axis=1, keepdims=True)
-    guess, majority = classes[probabilities.argmax(axis=1)], classes[constant.argmax(axis=1)]
-    place = np.searchsorted(classes, y)
-    rows = np.arange(len(y))
+    majority = classes[constant.argmax(axis=1)]
     recalls = [[float((g[y == c] == c).mean()) for c in np.unique(y)] for g in (guess, majority)]
     scores = [
         Score("accuracy", float((guess == y).mean()), float((majority == y).mean()), True),
         Score("balanced accuracy", float(np.mean(recalls[0])), float(np.mean(recalls[1])), True),
-        Score(
-            "log-loss",
-            float(-np.log(np.clip(probabilities[rows, place], 1e-15, 1)).mean()),
-            float(-np.log(constant[rows, place]).mean()),
-            False,
-        ),
     ]
+    if probabilities is None:
+        return scores
+    truth = np.arange(len(y)), np.searchsorted(classes, y)
+    model, baseline = (float(-np.log(np.clip(p[truth], 1e-15, 1)).mean()) for p in (probabilities, constant))
+    scores.append(Score("log-loss", model, baseline, False))
     if len(classes) == 2 and len(np.unique(y)) == 2:
         scores.append(Score("ROC AUC", float(metrics.roc_auc_score(y == classes[1], probabilities[:, 1])), 0.5, True))
     return scores
