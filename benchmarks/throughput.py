@@ -160,7 +160,15 @@ def predictions(repeats: int, many: int) -> dict[str, dict[str, float]]:
 
 def member(hidden: tuple[int, ...], seed: int) -> Member:
     head = heads.regressor_head(losses.squared_error, None)
-    program = Program(activations.relu, head, losses.squared_error, optimizers.adam, (), heads.squared_distance, BATCH)
+    program = Program(
+        network.Perceptron(hidden, activations.relu, 1),
+        head,
+        losses.squared_error,
+        optimizers.adam,
+        (),
+        heads.squared_distance,
+        BATCH,
+    )
     init_key, order_key = jax.random.split(jax.random.PRNGKey(seed))
     parameters = network.init(init_key, (INPUTS, *hidden, 1), initializers.he_uniform, activations.relu)
     return Member(program, NUMBERS, start(program, NUMBERS, parameters, order_key), ROWS_OF_ALL, None, History("R2", 1))

@@ -10,41 +10,71 @@ from typing import Any, cast
 
 import numpy as np
 
-from trivium import activations, initializers, losses, optimizers
+from trivium import activations, initializers, losses, optimizers, schedules
 from trivium.catalog import get, members, parameter_domains, violation
+from trivium.network import Perceptron
+from trivium.network.perceptron import Normalisation
 
 AUTO = "auto"
-"""The learning rate that is searched for."""
+"""A choice that is searched for."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """The parameters of an estimator, resolved. `loss` is None where the task decides."""
+    """The parameters of an estimator, resolved. `loss` and `batch_size` are None where the task decides."""
 
     hidden_widths: tuple[int, ...]
     activation: Callable
     output_activation: Callable | None
     loss: Callable | None
     optimizer: Callable
-    numbers: Mapping[str, float] = field(hash=False)  # learning_rate and other numbers of the optimizer
-    flags: tuple[tuple[str, Any], ...]  # its other arguments
+    numbers: Mapping[str, float] = field(hash=False)  # learning_rate and whatever else members of a population vary
+    flags: tuple[tuple[str, Any], ...]  # the optimizer's other arguments
+    schedule: Callable | None  # of the learning rate: (value, steps) -> a schedule
     initializer: Callable
+    normalisation: Normalisation | None
+    residual: bool
+    batch_size: int | None
     full_batch: bool  # whether the optimizer needs every row at each step
 
-    def in_words(self, loss: Callable, batch_size: int) -> dict[str, Any]:
-        """The choices by name, with what the task decided of the loss and the batch size."""
+    def network(self, n_outputs: int) -> Perceptron:
+        """The network for so many outputs."""
+        return Perceptron(
+            self.hidden_widths, self.activation, n_outputs, self.normalisation, self.residual, self.initializer
+        )
+
+    def batch(self, n: int) -> int:
+        """Rows per step, of n."""
+        return min(n if self.full_batch else self.batch_size or BATCH_SIZE, n)
+
+    def in_words(self, loss: Callable, n: int) -> dict[str, Any]:
+        """The choices by name, with what the task decided of the loss and of the batch size for n rows."""
         words = {
             "hidden_widths": list(self.hidden_widths),
             "activation": _name(self.activation) if self.hidden_widths else None,
             "output_activation": self.output_activation and _name(self.output_activation),
             "loss": _name(loss),
             "optimizer": _name(self.optimizer),
-            **self.numbers,
+            **{"weight_decay" if name == "decay" else name: number for name, number in self.numbers.items()},
             **{name: value for name, value in self.flags if isinstance(value, bool | str)},
+            "schedule": self.schedule and _name(self.schedule),
             "initializer": _name(self.initializer),
-            "batch_size": batch_size,
+            "normalisation": self.normalisation,
+            "residual": self.residual or None,
+            "batch_size": self.batch(n),
         }
         return {name: value for name, value in words.items() if value is not None}
+
+
+def network(used: Mapping[str, Any], activation: Callable, n_outputs: int) -> Perceptron:
+    """The network of a model file, whose names are the choices'; an older file leaves out what it did not know."""
+    return Perceptron(
+        tuple(used["hidden_widths"]), activation, n_outputs, used.get("normalisation"), used.get("residual", False)
+    )
+
+
+BATCH_SIZE = 256
+"""Rows per step where nobody chose."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +126,22 @@ def resolve(given: Mapping[str, Any]) -> Choices:
     if optimizer is not None:
         numbers, flags, wrong = _options(optimizer, given["learning_rate"], given["optimizer_options"] or {})
         problems += wrong
-        if _is_auto(given["learning_rate"]) and not wrong and "learning_rate" not in numbers:
+        if is_auto(given["learning_rate"]) and not wrong and "learning_rate" not in numbers:
             problems.append(
                 f"learning_rate must be left out with {_name(optimizer)}, which takes none that could be searched, "
                 "got 'auto'. Leave it out, or choose 'adamw'."
             )
+        if given["weight_decay"] is not None and not wrong:
+            problems += _decay(optimizer, given["weight_decay"], numbers)
+    numbers |= {name: float(given[name]) for name in _REGULARISERS if _is_positive(given.get(name))}
     widths, wrong = _widths(given["hidden_widths"])
     problems += wrong
+    schedule, wrong = _schedule(given["schedule"], numbers)
+    problems += wrong
+    if given["normalisation"] not in (None, "batch", "layer"):
+        problems.append(f"normalisation must be 'batch', 'layer' or None, got {given['normalisation']!r}. Try 'batch'.")
+    if not isinstance(given["residual"], bool | np.bool_):
+        problems.append(f"residual must be True or False, got {given['residual']!r}. Try True.")
     if problems:
         raise ValueError("\n".join(problems))
     assert activation is not None
@@ -115,7 +154,11 @@ def resolve(given: Mapping[str, Any]) -> Choices:
         optimizer=optimizer,
         numbers=numbers,
         flags=flags,
+        schedule=schedule,
         initializer=initializer or initializers.fitting(activation),
+        normalisation=given["normalisation"],
+        residual=bool(given["residual"]),
+        batch_size=given["batch_size"],
         full_batch=getattr(optimizer, "__module__", None) == optimizers.full_batch.__name__,
     )
 
@@ -124,8 +167,85 @@ def _name(function: Any) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
-def _is_auto(learning_rate: Any) -> bool:
-    return isinstance(learning_rate, str) and learning_rate == AUTO
+def is_auto(choice: Any) -> bool:
+    """Whether a choice is left open."""
+    return isinstance(choice, str) and choice == AUTO
+
+
+_REGULARISERS = ("dropout", "input_noise", "mixup", "label_smoothing")
+"""Numbers of the estimator by which members of a population may differ."""
+
+
+def _is_positive(number: Any) -> bool:
+    return isinstance(number, Real) and float(number) > 0
+
+
+def _decay(optimizer: Callable, given: Any, numbers: dict[str, float]) -> list[str]:
+    """Weight decay goes to an optimizer that knows it, else it is decoupled and spares the biases."""
+    if not (isinstance(given, Real) and np.isfinite(float(given)) and float(given) >= 0):
+        return []  # told among the numbers
+    if "weight_decay" in inspect.signature(optimizer).parameters:
+        numbers["weight_decay"] = float(given)
+    elif "learning_rate" in numbers:
+        numbers["decay"] = float(given)
+    else:
+        return [
+            f"weight_decay must be left out with {_name(optimizer)}, which has no learning rate to shrink weights by, "
+            f"got {given!r}. Leave it out, or choose 'adamw'."
+        ]
+    return []
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A user's own schedule, count -> factor on the learning rate."""
+
+    schedule: Callable
+
+    @property
+    def __name__(self) -> str:
+        return _name(self.schedule)
+
+    def __call__(self, value: Any, steps: Any) -> Callable:
+        return lambda count: value * self.schedule(count)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A schedule of the catalog over the whole run."""
+
+    make: Callable
+
+    @property
+    def __name__(self) -> str:
+        return _name(self.make)
+
+    def __call__(self, value: Any, steps: Any) -> Callable:
+        return self.make(value, steps=steps)
+
+
+def _schedule(given: Any, numbers: Mapping[str, float]) -> tuple[Callable | None, list[str]]:
+    """From a name or a function of the count of steps to what a program takes, and what is wrong with it."""
+    if given is None:
+        return None, []
+    if "learning_rate" not in numbers:
+        return None, [
+            f"schedule must be left out where there is no learning rate to change, got {given!r}. Leave it out."
+        ]
+    if callable(given):
+        return Ready(given), []
+    whole = [name for name, make in members(schedules).items() if "steps" in inspect.signature(make).parameters]  # pyright: ignore[reportArgumentType]
+    try:
+        make = get(schedules, given, "schedule")
+    except (ValueError, TypeError) as error:
+        return None, [str(error)]
+    if _name(make) not in whole or _name(make) == "warmup":
+        return None, [
+            f"schedule must be one that knows the length of a run, got {given!r}, whose own numbers are needed. Choose "
+            f"from {', '.join(name for name in whole if name != 'warmup')}, or hand over a function of the count of "
+            "steps: trivium.schedules.exponential(1.0, every=100)."
+        ]
+    return Whole(make), []
 
 
 def _is_transformation(choice: Any) -> bool:
@@ -152,17 +272,27 @@ _NUMBERS: tuple[tuple[str, Any, int, int | None, str], ...] = (
     ("time_limit", Real, 0, None, "Try 60, or None for no limit."),
     ("validation_fraction", Real, 0, 1, "Try 0.1, or 0 to train on every row."),
     ("learning_rate", Real, 0, None, "Try 0.001, or leave it out for the optimizer's own."),
+    ("dropout", Real, 0, 1, "Try 0.1, or 0 for none."),
+    ("weight_decay", Real, 0, None, "Try 0.01, or None for the optimizer's own."),
+    ("input_noise", Real, 0, None, "Try 0.1, or 0 for none."),
+    ("mixup", Real, 0, None, "Try 0.2, or 0 for none."),
+    ("label_smoothing", Real, 0, 1, "Try 0.1, or 0 for none."),
+    ("population", Integral, 1, None, "Try 16, or None."),
+    ("ensemble", Integral, 1, None, "Try 20, or None for the best network alone."),
 )
 """Parameter, type, least value, value to stay below, what to try."""
+
+
+_NEEDED = ("epochs", "validation_fraction", *_REGULARISERS)
 
 
 def _wrong_numbers(given: Mapping[str, Any]) -> list[str]:
     problems = []
     for name, kind, least, below, advice in _NUMBERS:
-        value: Any = given[name]
-        if name == "learning_rate" and _is_auto(value):
+        value: Any = given.get(name)
+        if name == "learning_rate" and is_auto(value):
             continue
-        if value is None and name not in ("epochs", "validation_fraction"):
+        if value is None and (name not in _NEEDED or name not in given):
             continue
         exclusive = name in ("learning_rate", "time_limit")
         if isinstance(value, kind) and not isinstance(value, bool | np.bool_):
@@ -186,7 +316,7 @@ def _options(
     numbers: dict[str, float] = {}
     flags: dict[str, Any] = {}
     if first is not None and first.name == "learning_rate":
-        if learning_rate is not None and not _is_auto(learning_rate):
+        if learning_rate is not None and not is_auto(learning_rate):
             options = {"learning_rate": learning_rate, **options}
         elif first.default is inspect.Parameter.empty:
             name = getattr(optimizer, "__name__", "this optimizer")

@@ -294,6 +294,18 @@ def _least(function: Callable[[Array], Array], start: np.ndarray) -> float:
     return float(minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 100}).fun)
 
 
+def takes_shares(loss: Callable, head: Head) -> bool:
+    """Whether a loss for classes also takes targets that are shares of several classes. Found by trying."""
+    if head.over_batch or not head.probabilistic:
+        return False
+    outputs = jnp.full((2,) if head.flat else (2, head.width), 0.4, jnp.float32)
+    shares = jnp.full(outputs.shape, 1 / max(2, head.width), jnp.float32)
+    try:
+        return bool(np.isfinite(np.asarray(head.losses(loss, outputs, shares))).all())
+    except (TypeError, ValueError):
+        return False
+
+
 def accuracy(predictions: Array, targets: Array) -> Array:
     """1 where the likeliest class is the right one, else 0; (n,) probabilities or (n, classes)."""
     if predictions.ndim == 1:

@@ -4,7 +4,6 @@ import inspect
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from sklearn.base import clone
 
-from trivium import choices
-from trivium import rates as ladder
+from trivium import candidates, choices, outcomes
+from trivium.candidates import Candidate
 from trivium.estimators import NeuralClassifier, NeuralRegressor
+from trivium.estimators.members import members_of
 from trivium.files import check_writable
 from trivium.report import sweep as views
 from trivium.report.progress import population_line
@@ -81,7 +81,7 @@ class Sweep:
 
     def to_frame(self) -> Any:
         """The table as a pandas data frame where pandas is installed, else as a pyarrow table."""
-        return ladder.frame(self.table)
+        return outcomes.frame(self.table)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON can hold it: a number that is not finite becomes None."""
@@ -93,7 +93,7 @@ class Sweep:
             "baseline_loss": self.baseline_loss,
             "rows": {"train": self.rows, "validation": self.rows_aside},
             "seconds": self.seconds,
-            "table": ladder.plain(self.table),
+            "table": outcomes.plain(self.table),
         }
 
     def figure(self) -> "go.Figure":
@@ -188,21 +188,20 @@ def learning_rate_sweep(
             f"activations must be left out for a network without a hidden layer, got {list(names)!r}. "
             "Leave them out, or set hidden_widths=(64,)."
         )
-    firsts = _first_members(base, X, y, names)
-    ladder.check_aside(firsts[0], base.validation_fraction)
-    members = [ladder.at(first, float(rate)) for first in firsts for rate in rates]
+    members = _members(base, X, y, names, rates)
+    outcomes.check_aside(members[0], base.validation_fraction)
     began = time.perf_counter()
     with population_line(base.verbose, members, base.epochs) as on_progress:
         train_population(
             members, epochs=base.epochs, patience=base.patience, time_limit=time_limit, on_progress=on_progress
         )
     return Sweep(
-        table={"activation": np.repeat(np.array(list(names), dtype=object), len(rates))} | ladder.table(members),
+        table={"activation": np.repeat(np.array(list(names), dtype=object), len(rates))} | outcomes.table(members),
         optimizer=getattr(resolved[0].optimizer, "__name__", str(base.optimizer)),
         default_rate=default_rate,
-        baseline_loss=firsts[0].history.baseline_loss,
-        rows=firsts[0].rows.n,
-        rows_aside=0 if firsts[0].aside is None else firsts[0].aside.n,
+        baseline_loss=members[0].history.baseline_loss,
+        rows=members[0].rows.n,
+        rows_aside=0 if members[0].aside is None else members[0].aside.n,
         seconds=time.perf_counter() - began,
     )
 
@@ -247,7 +246,7 @@ def _rates(estimator: Any, given: Any) -> tuple[np.ndarray, float | None]:
                 f"learning_rates must be given, got None: {estimator.optimizer!r} has no learning rate of its own. "
                 "Try [0.001, 0.01, 0.1]."
             )
-        return float(centre) * ladder.LADDER, default
+        return float(centre) * candidates.LADDER, default
     wanted = "learning_rates must be a list of numbers above 0"
     try:
         rates = np.asarray(list(given), dtype=np.float64)
@@ -258,12 +257,17 @@ def _rates(estimator: Any, given: Any) -> tuple[np.ndarray, float | None]:
     return np.unique(rates), default
 
 
-def _first_members(base: Any, X: Any, y: Any, names: Mapping[str, str | Callable]) -> list[Member]:
-    """One member per activation, on the same rows: the arrays of the first, so that a device holds them once."""
-    seed, members = base.random_state, []
-    inputs, targets, classes = base._learn_table(X, y)
+def _members(base: Any, X: Any, y: Any, names: Mapping[str, str | Callable], rates: np.ndarray) -> list[Member]:
+    """One member per activation and learning rate, on the same rows and from the same weights."""
+    _, seed, random = base._plan()
+    inputs, numbers = base._learn_table(X, y)
+    first, aside = base._parted(inputs, numbers, np.ones(len(numbers), np.float32), random)
+    tried = []
     for function in names.values():
-        base.set_params(activation=function, random_state=deepcopy(seed))
-        member = base._member(inputs, targets, base._chosen(), classes)
-        members.append(member if not members else replace(member, rows=members[0].rows, aside=members[0].aside))
+        given = base.get_params() | {"activation": function}
+        chosen = choices.resolve(given)
+        for rate in rates:
+            at_rate = replace(chosen, numbers={**chosen.numbers, "learning_rate": float(rate)})
+            tried.append(Candidate(given, at_rate, 0))
+    members, _ = members_of(tried, base._task_of(numbers), first, aside, seed)
     return members

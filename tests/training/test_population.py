@@ -27,7 +27,9 @@ STACKED = [Lane(None, 64)]
 
 
 def program(optimizer=optimizers.adam, activation=activations.tanh):
-    return Program(activation, HEAD, losses.squared_error, optimizer, (), heads.squared_distance, 32)
+    return Program(
+        network.Perceptron((8,), activation, 1), HEAD, losses.squared_error, optimizer, (), heads.squared_distance, 32
+    )
 
 
 def member(seed=0, learning_rate=0.01, choices=None, rows=ROWS, aside=ASIDE):
@@ -156,7 +158,9 @@ def test_an_error_in_a_lane_reaches_the_caller_and_leaves_no_thread():
     def raises(predictions, targets):
         raise ZeroDivisionError("mine")
 
-    broken = Program(activations.tanh, HEAD, raises, optimizers.adam, (), heads.squared_distance, 32)
+    broken = Program(
+        network.Perceptron((8,), activations.tanh, 1), HEAD, raises, optimizers.adam, (), heads.squared_distance, 32
+    )
     with pytest.raises(ZeroDivisionError, match="mine"):
         train_population([member(choices=broken), member(1)], epochs=10, lanes=CORES)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("trivium")]

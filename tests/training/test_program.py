@@ -12,7 +12,8 @@ from trivium import activations, heads, losses, network, optimizers
 from trivium.initializers import glorot_uniform
 from trivium.training.history import History
 from trivium.training.loop import evaluate, train
-from trivium.training.program import EVERY_ROW, Program, Rows, predict, run, shuffled, start
+from trivium.training.batches import Rows, shuffled
+from trivium.training.program import EVERY_ROW, Program, predict, run, start
 from trivium.training.rows import bucket
 from trivium.training.split import split, table
 
@@ -20,10 +21,11 @@ random = np.random.default_rng(0)
 X = random.normal(size=(100, 3)).astype(np.float32)
 Y = (X @ np.float32([1, -2, 0.5]) + 0.3).astype(np.float32)
 HEAD = heads.regressor_head(losses.squared_error, None)
+NETWORK = network.Perceptron((), activations.tanh, 1)
 
 
 def program(optimizer=optimizers.sgd, batch_size=32, flags=()):
-    return Program(activations.tanh, HEAD, losses.squared_error, optimizer, flags, heads.squared_distance, batch_size)
+    return Program(NETWORK, HEAD, losses.squared_error, optimizer, flags, heads.squared_distance, batch_size)
 
 
 def parameters(*widths):
@@ -138,7 +140,7 @@ def test_keeps_the_best_epoch_and_stops_without_progress():
     state = train(choices, {"learning_rate": 0.05}, state, rows, aside, epochs=200, patience=7, history=history)
     assert history.ending == "no progress"
     assert history.best_epoch == int(np.argmin(history.validation_loss)) == len(history) - 8
-    loss = np.mean((evaluate(lambda x: predict(HEAD, activations.tanh, state.best, x), X[60:]) - noise[60:]) ** 2)
+    loss = np.mean((evaluate(lambda x: predict(NETWORK, HEAD, state.best, x), X[60:]) - noise[60:]) ** 2)
     assert loss == pytest.approx(min(history.validation_loss), rel=1e-5)
 
 
@@ -180,7 +182,7 @@ def test_predictions_of_a_row_do_not_depend_on_the_rows_beside_it():
     rows = random.normal(size=(5000, 3)).astype(np.float32)
 
     def answer(X):
-        return evaluate(lambda x: predict(HEAD, activations.tanh, model, x), X)
+        return evaluate(lambda x: predict(NETWORK, HEAD, model, x), X)
 
     whole = answer(rows)
     np.testing.assert_array_equal(answer(rows[::-1])[::-1], whole)

@@ -13,7 +13,7 @@ from safetensors.numpy import save
 
 from trivium.files import write_whole
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class ModelFileError(ValueError):

@@ -12,15 +12,16 @@ from trivium.storage.file import ModelFileError
 from trivium.tables.schema import Schema
 from trivium.training.history import History
 
-ATTRIBUTES = ("choices_", "n_features_in_", "target_name_", "target_centre_", "target_scale_", "_search_")
+ATTRIBUTES = ("choices_", "n_features_in_", "target_name_", "_search_", "_found_")
 COLUMNS = ("classes_", "feature_names_in_")
 
 
 def arrays(estimator: Any) -> dict[str, np.ndarray]:
-    """The network's parameters, named `layers.0.weights` and so on."""
+    """The networks' parameters, named `models.0.layers.0.weights` and so on."""
     return {
-        f"layers.{place}.{name}": array
-        for place, layer in enumerate(estimator.parameters_)
+        f"models.{model_place}.layers.{place}.{name}": array
+        for model_place, model in enumerate(estimator.models_)
+        for place, layer in enumerate(model.parameters)
         for name, array in layer.items()
     }
 
@@ -31,14 +32,17 @@ def content(estimator: Any) -> dict[str, Any]:
     Raises ModelFileError where predictions depend on a function that no catalog knows.
     """
     defaults = type(estimator)().get_params()
-    used = {name: _portable(name, value, ...) for name, value in estimator._used_.items()}
     return {
         "estimator": type(estimator).__name__,
         "parameters": {name: _portable(name, value, defaults[name]) for name, value in estimator.get_params().items()},
         "schema": estimator.schema_.to_json(),
         "history": estimator.history_.to_json(),
-        "attributes": {name: getattr(estimator, name) for name in ATTRIBUTES if hasattr(estimator, name)}
-        | {"_used_": used},
+        "attributes": {name: getattr(estimator, name) for name in ATTRIBUTES if hasattr(estimator, name)},
+        "models": [
+            {"used": {name: _portable(name, value, ...) for name, value in model.used.items()}}
+            | {name: float(getattr(model, name)) for name in ("centre", "scale", "weight")}
+            for model in estimator.models_
+        ],
         "columns": {
             name: {"values": column.tolist(), "dtype": "object" if column.dtype == object else column.dtype.str}
             for name in COLUMNS
@@ -49,20 +53,40 @@ def content(estimator: Any) -> dict[str, Any]:
 
 def restore(estimator: Any, parts: Mapping[str, np.ndarray], content: Mapping[str, Any]) -> Any:
     """Make a new estimator the one that was saved; returns it."""
-    given = content["parameters"]
-    estimator.set_params(**given | {"hidden_widths": tuple(given["hidden_widths"])})
-    layers: dict[int, dict[str, np.ndarray]] = {}
-    for name, array in parts.items():
-        _, place, part = name.split(".")
-        layers.setdefault(int(place), {})[part] = array
-    estimator.parameters_ = [layers[place] for place in sorted(layers)]
+    parts, content = _as_today(parts, content)
+    given = dict(content["parameters"])
+    if isinstance(given["hidden_widths"], list):
+        given["hidden_widths"] = tuple(given["hidden_widths"])
+    estimator.set_params(**given)
     estimator.schema_ = Schema.from_json(content["schema"])
     estimator.history_ = History.from_json(content["history"])
     for name, value in content["attributes"].items():
         setattr(estimator, name, value)
     for name, column in content["columns"].items():
         setattr(estimator, name, np.asarray(column["values"], dtype=column["dtype"]))
+    networks: dict[int, dict[int, dict[str, np.ndarray]]] = {}
+    for name, array in parts.items():
+        _, model_place, _, place, part = name.split(".")
+        networks.setdefault(int(model_place), {}).setdefault(int(place), {})[part] = array
+    estimator.models_ = [
+        estimator._model(**model, parameters=[networks[place][layer] for layer in sorted(networks[place])])
+        for place, model in enumerate(content["models"])
+    ]
     return estimator
+
+
+def _as_today(
+    parts: Mapping[str, np.ndarray], content: Mapping[str, Any]
+) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
+    """A record of format 1, which held one network, as one of today."""
+    if "models" in content:
+        return parts, content
+    attributes = dict(content["attributes"])
+    used = attributes.pop("_used_") | {"hidden_widths": content["parameters"]["hidden_widths"]}
+    centre, scale = attributes.pop("target_centre_", 0.0), attributes.pop("target_scale_", 1.0)
+    model = {"used": used, "centre": centre, "scale": scale, "weight": 1.0}
+    layers = {f"models.0.{name}": array for name, array in parts.items()}
+    return layers, {**content, "attributes": attributes, "models": [model]}
 
 
 def _found_again(catalog: ModuleType, value: Any) -> bool:

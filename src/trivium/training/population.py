@@ -149,7 +149,8 @@ class _Run:
                 program = replace(program, batch_size=EVERY_ROW)
             already = member.history.seconds[-1] if member.history.seconds else 0.0
             member.history.ending = "all epochs"
-            runner = _Runner(member, program, programs.traced(member.numbers), first + epochs, already)
+            numbers = programs.traced({**member.numbers, **_whole_run(program, member.rows.n, first + epochs)})
+            runner = _Runner(member, program, numbers, first + epochs, already)
             runner.until = runner.last if first_rung is None else min(runner.last, first + first_rung)
             if epochs > 0:
                 self.waiting.append(runner)
@@ -248,6 +249,12 @@ class _Run:
             ran = member.epochs - self.first[id(member)]
             if member.history.ending == "all epochs" and ran < self.epochs:
                 member.history.ending = "interrupted"
+
+
+def _whole_run(program: Program, n: int, epochs: int) -> dict[str, float]:
+    """How many steps all epochs have, where schedules ask for it."""
+    steps = 1 if program.batch_size == EVERY_ROW else -(-n // program.batch_size)
+    return {"total_steps": epochs * steps} if program.schedules else {}
 
 
 class _Inline:

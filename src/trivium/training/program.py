@@ -11,9 +11,12 @@ import numpy as np
 import optax
 from jax import Array, lax
 
-from trivium import network
 from trivium.heads import Head
+from trivium.network import Network, Parameters
 from trivium.optimizers import evaluation_parameters
+from trivium.schedules import Schedule
+from trivium.training import augment
+from trivium.training.batches import Batch, Rows, n_batches, shuffled, take, weighted_mean, weighted_sum
 
 CHUNK = 64
 """Most epochs that one call of the program runs, and the length of the record that it hands back."""
@@ -24,9 +27,6 @@ BLOCK = 4096
 EVERY_ROW = 0
 """The batch size of a program whose steps take every row, however many they are."""
 
-ROUNDS = 32
-"""Of the shuffle: twice the logarithm of 65,536 rows, after which the order of a table no longer shows."""
-
 
 @dataclass(frozen=True)
 class Program:
@@ -35,50 +35,57 @@ class Program:
     optimizer  a function of numbers (learning_rate, ...) that returns a gradient transformation
     flags      further arguments of the optimizer that are no numbers, such as nesterov
     metric     (predictions, targets) -> a number per row, of which the record keeps the mean
+    schedules  for some of the numbers, by name, a function of (value, steps) that returns a schedule
     """
 
-    activation: Callable[[Array], Array]
+    network: Network
     head: Head
-    loss: Callable[[Array, Array], Array]
+    loss: Callable[..., Array]
     optimizer: Callable[..., optax.GradientTransformation]
     flags: tuple[tuple[str, Any], ...]
     metric: Callable[[Array, Array], Array]
     batch_size: int
-
-    def outputs(self, parameters: network.Parameters, X: Array, key: Array | None = None) -> Array:
-        return self.head.outputs(network.apply(parameters, X, self.activation, key))
+    schedules: tuple[tuple[str, Callable[[Any, Any], Schedule]], ...] = ()
 
     def losses(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array:
-        """One loss per row, not yet weighted; several outputs count by their mean."""
-        return self.head.losses(self.loss, outputs, targets, weights)
+        """One loss per row, not yet weighted; several outputs count by their mean, and so do copies of a network."""
+        if self.network.copies == 1:
+            return self.head.losses(self.loss, self.head.outputs(outputs), targets, weights)
 
-    def transformation(self, numbers: Mapping[str, Array]) -> optax.GradientTransformationExtraArgs:
-        return optax.with_extra_args_support(self.optimizer(**numbers, **dict(self.flags)))
+        def of_copy(outputs: Array) -> Array:
+            return self.head.losses(self.loss, self.head.outputs(outputs), targets, weights)
+
+        return jax.vmap(of_copy, in_axes=1)(outputs).mean(axis=0)
+
+    def predictions(self, outputs: Array) -> Array:
+        """From what the network puts out to predictions; those of copies are averaged."""
+        return predictions(self.network, self.head, outputs)
+
+    def transformation(self, numbers: Mapping[str, Any]) -> optax.GradientTransformationExtraArgs:
+        """The optimizer with its own among the numbers."""
+        own = {name: value for name, value in numbers.items() if name not in NOT_THE_OPTIMIZERS}
+        return optax.with_extra_args_support(self.optimizer(**own, **dict(self.flags)))
+
+    def at(self, numbers: Mapping[str, Any], step: Any) -> dict[str, Any]:
+        """The numbers at a step, as their schedules have them."""
+        if not self.schedules:
+            return dict(numbers)
+        steps = numbers["total_steps"]
+        return {**numbers, **{name: make(numbers[name], steps)(step) for name, make in self.schedules}}
 
 
-class Rows(NamedTuple):
-    """Rows on the device. Only their number's bucket is part of a program's shape, so that like tables share it."""
-
-    X: Array  # (size, n_features); those behind the last that counts fill up, copies of others
-    targets: Array  # (size,) or (size, width)
-    weights: Array  # (size,)
-    places: Array | None  # (n_places,) numbers of the rows that are meant, filled up; None: all of them
-    n: Array | np.ndarray  # (), how many rows, or places, count
-
-    @property
-    def room(self) -> int:
-        """How many rows or places there are with those that fill up."""
-        return len(self.X) if self.places is None else len(self.places)
+NOT_THE_OPTIMIZERS = (*augment.NUMBERS, "dropout", "decay", "total_steps")
+"""Numbers that vary between members and are none of the optimizer's: `decay` is decoupled weight decay."""
 
 
 class State(NamedTuple):
     """All that goes on from one epoch to the next."""
 
-    parameters: network.Parameters
+    parameters: Parameters
     optimizer: optax.OptState
     key: Array  # draws the order of the rows
     epoch: Array | np.ndarray  # (), epochs run
-    best: network.Parameters  # of the best epoch so far, or of the last finite one where no rows are kept aside
+    best: Parameters  # of the best epoch so far, or of the last finite one where no rows are kept aside
     best_epoch: Array | np.ndarray  # (), index of that epoch; -1 before the first
     best_loss: Array | np.ndarray  # (), its validation loss
     finite: Array | np.ndarray  # (), False from the first epoch on whose loss or parameters are not
@@ -100,7 +107,7 @@ def keys(seed: Any) -> tuple[Array, Array]:
     return init_key, order_key
 
 
-def start(program: Program, numbers: Mapping[str, float], parameters: network.Parameters, key: Array) -> State:
+def start(program: Program, numbers: Mapping[str, float], parameters: Parameters, key: Array) -> State:
     """The state before the first epoch."""
     return State(
         parameters=parameters,
@@ -120,9 +127,7 @@ def traced(numbers: Mapping[str, float]) -> dict[str, np.float32]:
 
 
 @partial(jax.jit, static_argnames="program")
-def _first_optimizer_state(
-    program: Program, numbers: Mapping[str, Array], parameters: network.Parameters
-) -> optax.OptState:
+def _first_optimizer_state(program: Program, numbers: Mapping[str, Array], parameters: Parameters) -> optax.OptState:
     return program.transformation(numbers).init(parameters)
 
 
@@ -186,62 +191,41 @@ def run_stacked(program: Program, calls: Sequence[Call]) -> list[tuple[State, Re
     return [jax.tree.map(lambda leaf, place=place: leaf[place], results) for place in range(len(calls))]
 
 
-@partial(jax.jit, static_argnames=("head", "activation"))
-def predict(head: Head, activation: Callable[[Array], Array], parameters: network.Parameters, X: Array) -> Array:
+def predictions(network: Network, head: Head, outputs: Array) -> Array:
+    """From what a network puts out to predictions, (n,) or (n, n_classes); those of copies are averaged."""
+    if network.copies == 1:
+        return head.predictions(head.outputs(outputs))
+    return jax.vmap(lambda outputs: head.predictions(head.outputs(outputs)), in_axes=1)(outputs).mean(axis=0)
+
+
+@partial(jax.jit, static_argnames=("network", "head"))
+def predict(network: Network, head: Head, parameters: Parameters, X: Array) -> Array:
     """(n, n_features) -> the predictions: a number or a probability per row, or a row of probabilities."""
-    return head.predictions(head.outputs(network.apply(parameters, X, activation)))
+    return predictions(network, head, network.apply(parameters, X))
 
 
 def _epoch(
     program: Program, numbers: Mapping[str, Array], state: State, train: Rows, validation: Rows | None
 ) -> tuple[State, Record]:
     """Every row once, in a new order, then the rows kept aside."""
-    transformation = program.transformation(numbers)
     key, order_key = jax.random.split(state.key)
-
-    def step(carry, batch: _Batch, place: Array):
-        parameters, optimizer = carry
-        noise = jax.random.fold_in(key, place)
-
-        def outputs_fn(parameters):
-            return program.outputs(parameters, batch.X, noise)
-
-        def loss_fn(outputs):
-            return _mean(program.losses(outputs, batch.targets, batch.weights), batch.weights)
-
-        def objective(parameters):
-            outputs = outputs_fn(parameters)
-            losses = program.losses(outputs, batch.targets, batch.weights)
-            return _mean(losses, batch.weights), (outputs, losses)
-
-        (value, (outputs, losses)), gradients = jax.value_and_grad(objective, has_aux=True)(parameters)
-        updates, optimizer = transformation.update(
-            gradients,
-            optimizer,
-            parameters,
-            value=value,
-            grad=gradients,
-            value_fn=lambda p: objective(p)[0],
-            outputs_fn=outputs_fn,
-            loss_fn=loss_fn,
-        )
-        parameters = optax.apply_updates(parameters, updates)
-        return (parameters, optimizer), _sums(program, outputs, losses, batch)
-
     carry = (state.parameters, state.optimizer)
     if program.batch_size == EVERY_ROW:
-        carry, sums = step(carry, _take(train, 0, train.room), jnp.int32(0))
+        carry, sums = _step(program, numbers, carry, take(train, 0, train.room), key, state.epoch)
     else:
         order = shuffled(order_key, -(-train.room // program.batch_size) * program.batch_size, train.n)
         order = order if train.places is None else train.places[order]
         shuffled_rows = train._replace(places=order)
+        steps = n_batches(train.n, program.batch_size)
 
         def visit(place, so_far):
             carry, sums = so_far
-            carry, new = step(carry, _take(shuffled_rows, place * program.batch_size, program.batch_size), place)
+            batch = take(shuffled_rows, place * program.batch_size, program.batch_size)
+            noise_key = jax.random.fold_in(key, place)
+            carry, new = _step(program, numbers, carry, batch, noise_key, state.epoch * steps + place)
             return carry, _add(sums, new)
 
-        carry, sums = lax.fori_loop(0, _ceil(train.n, program.batch_size), visit, (carry, _NOTHING))
+        carry, sums = lax.fori_loop(0, steps, visit, (carry, _NOTHING))
     parameters: Any
     parameters, optimizer = carry
     evaluated: Any = evaluation_parameters(optimizer, parameters)
@@ -252,9 +236,9 @@ def _epoch(
         block = min(validation.room, BLOCK)
 
         def look(place, sums):
-            return _add(sums, _evaluate(program, evaluated, _take(validation, place * block, block)))
+            return _add(sums, _evaluate(program, evaluated, take(validation, place * block, block)))
 
-        aside = lax.fori_loop(0, _ceil(validation.n, block), look, _NOTHING)
+        aside = lax.fori_loop(0, n_batches(validation.n, block), look, _NOTHING)
         validation_loss, validation_metric = aside.loss / aside.weight, aside.metric / aside.weight
 
     finite = jnp.isfinite(train_loss) & _all_finite(parameters)
@@ -272,10 +256,60 @@ def _epoch(
     return state, Record(train_loss, train_metric, validation_loss, validation_metric)
 
 
-class _Batch(NamedTuple):
-    X: Array
-    targets: Array
-    weights: Array  # 0 for a row that only fills up
+def _step(
+    program: Program, numbers: Mapping[str, Array], carry: Any, batch: Batch, key: Array, place: Any
+) -> tuple[Any, "_Sums"]:
+    """One update of parameters and optimizer state by a batch; place counts the steps from the start of training."""
+    parameters, optimizer = carry
+    network, numbers = program.network, program.at(numbers, place)
+    transformation = program.transformation(numbers)
+    seen = augment.augmented(batch, program.head, numbers, key)
+
+    def outputs_fn(parameters):
+        return program.head.outputs(network.train(parameters, seen.X, key, numbers)[0])
+
+    def loss_fn(outputs):
+        losses = program.head.losses(program.loss, outputs, seen.targets, seen.weights)
+        return weighted_mean(losses, seen.weights)
+
+    def objective(parameters):
+        outputs, news = network.train(parameters, seen.X, key, numbers)
+        losses = program.losses(outputs, seen.targets, seen.weights)
+        return weighted_mean(losses, seen.weights), (outputs, losses, news)
+
+    (value, (outputs, losses, news)), gradients = jax.value_and_grad(objective, has_aux=True)(parameters)
+    updates, optimizer = transformation.update(
+        gradients,
+        optimizer,
+        parameters,
+        value=value,
+        grad=gradients,
+        value_fn=lambda p: objective(p)[0],
+        outputs_fn=outputs_fn,
+        loss_fn=loss_fn,
+    )
+    updates = _scaled(network, numbers, parameters, updates)
+    parameters = network.absorb(optax.apply_updates(parameters, updates), news)
+    return (parameters, optimizer), _sums(program, outputs, losses, batch)
+
+
+def _scaled(network: Network, numbers: Mapping[str, Any], parameters: Parameters, updates: Any) -> Any:
+    """Updates with decoupled weight decay, and each with its factor.
+
+    Source: Loshchilov & Hutter 2019, "Decoupled weight decay regularization".
+    """
+    if "decay" in numbers:
+        shrink = numbers["learning_rate"] * numbers["decay"]
+        updates = jax.tree.map(
+            lambda update, parameter, decays: update - shrink * parameter if decays else update,
+            updates,
+            parameters,
+            network.decays(parameters),
+        )
+    factors = network.rates(parameters)
+    if factors is None:
+        return updates
+    return jax.tree.map(lambda update, factor: factor * update, updates, factors)
 
 
 class _Sums(NamedTuple):
@@ -293,65 +327,14 @@ def _add(some: _Sums, others: _Sums) -> _Sums:
     return jax.tree.map(lambda a, b: (a + b).astype(jnp.float32), some, others)
 
 
-def _sums(program: Program, outputs: Array, losses: Array, rows: _Batch) -> _Sums:
-    metrics = program.metric(program.head.predictions(outputs), rows.targets)
-    return _Sums(_sum(losses, rows.weights), _sum(metrics, rows.weights), rows.weights.sum())
+def _sums(program: Program, outputs: Array, losses: Array, rows: Batch) -> _Sums:
+    metrics = program.metric(program.predictions(outputs), rows.targets)
+    return _Sums(weighted_sum(losses, rows.weights), weighted_sum(metrics, rows.weights), rows.weights.sum())
 
 
-def _evaluate(program: Program, parameters: network.Parameters, rows: _Batch) -> _Sums:
-    outputs = program.outputs(parameters, rows.X)
+def _evaluate(program: Program, parameters: Parameters, rows: Batch) -> _Sums:
+    outputs = program.network.apply(parameters, rows.X)
     return _sums(program, outputs, program.losses(outputs, rows.targets, rows.weights), rows)
-
-
-def shuffled(key: Array, length: int, n: Any) -> Array:
-    """The numbers from 0 to n - 1 in an order drawn anew, then some of them again, up to a length.
-
-    Swap or not: each round pairs the rows at random, and a coin per pair decides whether its two change places. Unlike
-    a sort by random numbers, it needs no more than arithmetic (measured: 80 times as fast), and n may be traced.
-    Source: Hoang, Morris & Rogaway 2012, "An enciphering scheme based on a card shuffle".
-    """
-    n = jnp.asarray(n, jnp.uint32)
-    pairings, coins = jax.random.bits(key, (2, ROUNDS), jnp.uint32)
-    pairings = pairings % n
-
-    def swap(turn, place):
-        partner = pairings[turn] + n - place
-        partner = jnp.where(partner >= n, partner - n, partner)
-        pair = (jnp.maximum(place, partner) ^ coins[turn]) * np.uint32(0x9E3779B1)
-        pair = (pair ^ (pair >> 15)) * np.uint32(0x85EBCA77)
-        return jnp.where(pair >> 31 == 1, partner, place)
-
-    return lax.fori_loop(0, ROUNDS, swap, jnp.arange(length, dtype=jnp.uint32) % n).astype(jnp.int32)
-
-
-def _take(rows: Rows, first: Array | int, length: int) -> _Batch:
-    """The rows, or the places, from the first on."""
-
-    def cut(array: Array) -> Array:
-        return array if length == len(array) else lax.dynamic_slice_in_dim(array, first, length)
-
-    arrays = (rows.X, rows.targets, rows.weights)
-    if rows.places is None:
-        X, targets, weights = map(cut, arrays)
-    else:
-        places = cut(rows.places)
-        X, targets, weights = (array.at[places].get(mode="promise_in_bounds") for array in arrays)
-    counts = first + jnp.arange(length) < rows.n
-    return _Batch(X, targets, jnp.where(counts, weights, 0))
-
-
-def _ceil(n: Any, size: int) -> Array:
-    return (n + size - 1) // size
-
-
-def _sum(values: Array, weights: Array) -> Array:
-    """Rows of weight 0 count for nothing, whatever their value, NaN included."""
-    return jnp.where(weights > 0, values * weights, 0).sum()
-
-
-def _mean(values: Array, weights: Array) -> Array:
-    total = weights.sum()
-    return _sum(values, weights) / jnp.where(total > 0, total, 1)
 
 
 def _all_finite(tree: Any) -> Array:

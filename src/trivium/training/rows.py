@@ -7,7 +7,8 @@ import jax
 import numpy as np
 from jax import Array
 
-from trivium.training.program import BLOCK, Rows
+from trivium.training.batches import Rows
+from trivium.training.program import BLOCK
 
 SMALLEST_BUCKET = 64
 """Rows that the smallest tables are filled up to."""

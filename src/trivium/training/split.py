@@ -8,34 +8,43 @@ FEWEST_ROWS_ASIDE = 10
 """A validation part of fewer rows cannot tell a good epoch from a lucky one, and is not kept aside."""
 
 
-def table(X: np.ndarray, targets: np.ndarray, classes: np.ndarray | None) -> Table:
-    """Rows of equal weight; without classes the targets are numbers, and have a spread."""
+def table(X: np.ndarray, targets: np.ndarray, classes: np.ndarray | None, weights: np.ndarray | None = None) -> Table:
+    """Rows, of equal weight unless told; without classes the targets are numbers, and have a spread."""
+    weights = np.ones(len(X), np.float32) if weights is None else weights
     spread = None if classes is not None else float(np.var(targets, dtype=np.float64)) or 1.0
-    return Table(X, targets, np.ones(len(X), np.float32), spread)
+    return Table(X, targets, weights, spread)
 
 
-def split(
-    X: np.ndarray, targets: np.ndarray, classes: np.ndarray | None, fraction: float, random: np.random.RandomState
-) -> tuple[Table, Table | None]:
-    """Rows to train on and rows to keep aside, each class in its share where every class has two rows and a place.
+def parts(
+    n: int, classes: np.ndarray | None, fraction: float, random: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Numbers of the rows to train on and of those to keep aside, both rising.
 
-    classes  (n,) numbers of classes, None where the targets are numbers
+    classes  (n,) numbers of classes, None where the targets are numbers; each class is parted in its share where every
+             class has two rows and a place
     Returns None for the second where it would have fewer than FEWEST_ROWS_ASIDE rows.
     """
-    n = len(X)
     if round(n * fraction) < FEWEST_ROWS_ASIDE:
-        return table(X, targets, classes), None
+        return np.arange(n), None
     counts = np.bincount(classes) if classes is not None else np.zeros(0)
     counts = counts[counts > 0]
     stratified = classes is not None and counts.min() >= 2 and len(counts) <= min(n * fraction, n * (1 - fraction))
     if stratified:
         from sklearn.model_selection import train_test_split  # a tenth of a second, which numbers need not wait for
 
-        parts = train_test_split(np.arange(n), test_size=fraction, random_state=random, stratify=classes)
+        both = train_test_split(np.arange(n), test_size=fraction, random_state=random, stratify=classes)
     else:
         order, n_aside = random.permutation(n), int(np.ceil(n * fraction))
-        parts = order[n_aside:], order[:n_aside]
-    first, aside = (
-        table(X[rows], targets[rows], None if classes is None else classes[rows]) for rows in map(np.sort, parts)
-    )
-    return first, aside
+        both = order[n_aside:], order[:n_aside]
+    return np.sort(both[0]), np.sort(both[1])
+
+
+def split(
+    X: np.ndarray, targets: np.ndarray, classes: np.ndarray | None, fraction: float, random: np.random.RandomState
+) -> tuple[Table, Table | None]:
+    """`parts` as tables of rows of equal weight."""
+    first, aside = parts(len(X), classes, fraction, random)
+    if aside is None:
+        return table(X, targets, classes), None
+    both = (table(X[rows], targets[rows], None if classes is None else classes[rows]) for rows in (first, aside))
+    return next(both), next(both)

@@ -1,0 +1,275 @@
+"""What the two estimators share: everything but the targets."""
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, cast
+
+import jax
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from trivium import activations, candidates, choices, losses, outcomes
+from trivium.candidates import Plan
+from trivium.catalog import get
+from trivium.choices import Choices
+from trivium.estimators import models
+from trivium.estimators.members import (
+    Frame,
+    Limits,
+    Part,
+    Task,
+    as_model,
+    members_of,
+    program_of,
+    selected,
+    table_of,
+    trained,
+)
+from trivium.estimators.models import Model
+from trivium.heads import Head
+from trivium.report import notes
+from trivium.storage import file, record
+from trivium.tables import encode, read, schema
+from trivium.training import devices
+from trivium.training.history import History
+from trivium.training.loop import train
+from trivium.training.program import State, keys, start
+from trivium.training.split import parts
+
+
+class NeuralEstimator(BaseEstimator):
+    """Parameters, training and saving; a child says what its targets are."""
+
+    classes_: np.ndarray
+    _task: ClassVar[Literal["classification", "regression"]]
+
+    def __init__(
+        self,
+        hidden_widths=(256, 256),
+        *,
+        activation="relu",
+        output_activation=None,
+        loss=None,
+        optimizer="adamw",
+        learning_rate=None,
+        schedule=None,
+        optimizer_options=None,
+        initializer=None,
+        normalisation=None,
+        residual=False,
+        dropout=0.0,
+        weight_decay=None,
+        input_noise=0.0,
+        mixup=0.0,
+        batch_size=None,
+        epochs=100,
+        validation_fraction=0.1,
+        patience=16,
+        population=None,
+        ensemble=None,
+        time_limit=None,
+        random_state=None,
+        verbose=False,
+    ):
+        self.hidden_widths = hidden_widths
+        self.activation = activation
+        self.output_activation = output_activation
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.optimizer_options = optimizer_options
+        self.initializer = initializer
+        self.normalisation = normalisation
+        self.residual = residual
+        self.dropout = dropout
+        self.weight_decay = weight_decay
+        self.input_noise = input_noise
+        self.mixup = mixup
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.population = population
+        self.ensemble = ensemble
+        self.time_limit = time_limit
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
+        return tags
+
+    @property
+    def n_iter_(self) -> int:
+        """Epochs run."""
+        check_is_fitted(self)
+        return len(self.history_)
+
+    @property
+    def parameters_(self) -> Any:
+        """What the best network learned: a dict of weights, biases and the like per layer, input first."""
+        return self.models_[0].parameters
+
+    @property
+    def search_(self) -> Any:
+        """What was tried, a row per network: a pandas data frame, or a pyarrow table without pandas; else None."""
+        check_is_fitted(self)
+        found = getattr(self, "_search_", None)
+        return None if found is None else outcomes.frame(found)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the fitted estimator to one file, which `trivium.load` reads back; it holds no code.
+
+        Raises ModelFileError where the file cannot be written, or where predictions depend on a function of your own.
+        """
+        check_is_fitted(self)
+        file.write(path, record.arrays(self), record.content(self))
+
+    # --- what a child says ---------------------------------------------------------------------------------------
+
+    def _learn_table(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Columns and targets, learned; encoded rows, and numbers or numbers of classes."""
+        raise NotImplementedError
+
+    def _head(self, loss: Any, output_activation: Any) -> tuple[Any, Head]:
+        """The loss and the end of the network for these names or functions."""
+        raise NotImplementedError
+
+    def _frame(self, chosen: Choices, y: np.ndarray, standing: Model | None = None) -> Frame:
+        """How the targets y meet the loss of these choices; as for a model that goes on to be trained, where given.
+
+        Raises ValueError where they do not.
+        """
+        raise NotImplementedError
+
+    # --- rows in -------------------------------------------------------------------------------------------------
+
+    def _accept(self, X: Any, *, first: bool) -> np.ndarray:
+        """X as the network takes it, (n_samples, n_inputs) float32; the first time, its schema is learned."""
+        frame = read.as_frame(X)
+        if frame is None:
+            X = validate_data(self, X, reset=first, dtype=None, ensure_all_finite=False)
+            if not first and hasattr(self, "feature_names_in_"):
+                X = encode.named(self.feature_names_in_, X)
+        elif first:
+            X, self.n_features_in_ = frame, len(frame.columns)
+            self.feature_names_in_ = np.asarray(frame.columns, dtype=object)
+        else:
+            X = encode.check_frame(self.schema_, frame)
+        if first:
+            self.schema_ = schema.learn_schema(X)
+        return encode.encode(self.schema_, X)
+
+    def _weights(self, sample_weight: Any, n: int) -> np.ndarray:
+        """A weight per row, (n,) float32."""
+        if sample_weight is None:
+            return np.ones(n, np.float32)
+        return _check_sample_weight(sample_weight, np.empty((n, 1)), dtype=np.float32, ensure_non_negative=True)
+
+    # --- training ------------------------------------------------------------------------------------------------
+
+    def _plan(self) -> tuple[Plan, int, np.random.RandomState]:
+        """The candidates, the seed of the first, and what parts the rows. Raises ValueError for wrong parameters."""
+        devices.prepare()  # before the first computation, so that it finds the cache of compiled programs
+        random = check_random_state(self.random_state)
+        seed = random.randint(2**31)
+        return candidates.plan(self.get_params(), self._task, np.random.RandomState(seed)), seed, random
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Everything that `fit` does."""
+        began = time.perf_counter()
+        plan, seed, random = self._plan()
+        inputs, numbers = self._learn_table(X, y)
+        weights = self._weights(sample_weight, len(numbers)) * self._class_weights(numbers)
+        task = self._task_of(numbers)
+        first, aside = self._parted(inputs, numbers, weights, random)
+        members, frames = members_of(plan.candidates, task, first, aside, seed)
+        if len(members) > 1:
+            outcomes.check_aside(members[0], self.validation_fraction)
+        until = None if self.time_limit is None else began + self.time_limit
+        trained(members, plan, Limits(self.epochs, self.patience, until), verbose=self.verbose)
+        found = selected(members, frames, plan, task, aside, self.ensemble)
+        self.models_, self._search_ = found.models, found.search
+        self.history_ = found.member.history
+        self.choices_ = found.candidate.choices.in_words(found.frame.loss, len(first.inputs))
+        self._found_ = {name: found.candidate.given[name] for name in plan.open}
+        self._state_ = None
+        linear = not found.candidate.choices.hidden_widths
+        notes.warn_of(self.history_, found.member.numbers.get("learning_rate"), linear=linear)
+
+    def _parted(
+        self, inputs: np.ndarray, numbers: np.ndarray, weights: np.ndarray, random: np.random.RandomState
+    ) -> tuple[Part, Part | None]:
+        """The rows to train on, and those to choose by."""
+        classes = numbers if self._task == "classification" else None
+        rows, kept = parts(len(inputs), classes, self.validation_fraction, random)
+        whole = Part(inputs, numbers, weights)
+        if kept is None:
+            return whole, None
+        return whole.at(rows), whole.at(kept)
+
+    def _task_of(self, numbers: np.ndarray) -> Task:
+        return Task(
+            len(self.classes_) if hasattr(self, "classes_") else None, lambda chosen: self._frame(chosen, numbers)
+        )
+
+    def _class_weights(self, numbers: np.ndarray) -> Any:
+        """A factor per row on its weight."""
+        return np.float32(1)
+
+    def _epoch_on(self, X: Any, numbers: np.ndarray, sample_weight: Any, *, first: bool) -> None:
+        """One more epoch, on these rows, from where the parameters stand."""
+        given = {**self.get_params(), **getattr(self, "_found_", {})}
+        plan = candidates.plan(given | {"population": 1, "ensemble": None}, self._task, np.random.RandomState(0))
+        if plan.open:
+            raise ValueError(
+                f"{plan.open[0]} must be chosen at the first partial_fit, got 'auto': one epoch does not tell choices "
+                "apart. Choose one, or call fit first."
+            )
+        candidate = plan.candidates[0]
+        inputs = self._accept(X, first=first)
+        standing_model = models.alone(self.models_[0]) if hasattr(self, "models_") else None
+        weights = self._weights(sample_weight, len(numbers)) * self._class_weights(numbers)
+        task, part = self._task_of(numbers), Part(inputs, numbers, weights)
+        frame = self._frame(candidate.choices, numbers, standing_model)
+        rows = table_of(frame, task, part)
+        program = program_of(candidate.choices, frame, task, rows.n)
+        if getattr(self, "_state_", None) is None:
+            init_key, order_key = keys(check_random_state(self.random_state).randint(2**31))
+            if standing_model is None:
+                parameters = program.network.init(init_key, inputs)
+                self.history_ = History(task.metric, frame.baseline(rows.targets))
+            else:
+                parameters = standing_model.parameters
+            standing = start(program, candidate.choices.numbers, parameters, order_key)
+        else:
+            standing = cast(State, self._state_)
+        state = train(program, candidate.choices.numbers, standing, rows, None, epochs=1, history=self.history_)
+        self._state_: State | None = jax.tree.map(np.asarray, state)
+        self.models_: list[Model] = [as_model(candidate, frame, program.network, state.best, 1.0)]
+        self.choices_: dict[str, Any] = candidate.choices.in_words(frame.loss, rows.n)
+
+    # --- predictions ---------------------------------------------------------------------------------------------
+
+    def _predict(self, X: Any) -> np.ndarray:
+        """What the networks say of each row: a number, the probability of the second class, or of each class."""
+        check_is_fitted(self)
+        return models.average(self.models_, self._accept(X, first=False))
+
+    def _model(self, used: Mapping[str, Any], parameters: Any, **rest: float) -> Model:
+        """A model made again from what a file says of it."""
+        activation = get(activations, used["activation"], "activation")
+        _, head = self._head(used["loss"], used["output_activation"])
+        network = choices.network(used, activation, head.width)
+        return Model(used, network, head, parameters, **rest)
+
+    def _loss_of(self, loss: Any, otherwise: Any) -> Any:
+        return otherwise if loss is None else get(losses, loss, "loss")
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "models_")

@@ -1,0 +1,220 @@
+"""The estimator that tells classes apart."""
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from trivium import activations, heads, losses
+from trivium.catalog import get
+from trivium.choices import Choices
+from trivium.estimators.base import NeuralEstimator
+from trivium.estimators.members import Frame
+from trivium.estimators.models import Model
+from trivium.heads import Head
+from trivium.tables import read
+from trivium.tables.targets import as_classes, classes_of, numbers_of
+
+
+class NeuralClassifier(ClassifierMixin, NeuralEstimator):
+    """A neural network that tells classes apart.
+
+    hidden_widths        units of each hidden layer; () makes a logistic regression
+    activation           of the hidden layers: a name in `trivium.activations`, or any function of one array
+    output_activation    of the last layer, where the loss takes probabilities or predictions; None: sigmoid or softmax
+    loss                 a name in `trivium.losses`, or any function of (logits, targets); None: cross-entropy
+    optimizer            a name in `trivium.optimizers`, a function of a learning rate, or an Optax transformation
+    learning_rate        None: the optimizer's own default
+    schedule             of the learning rate over the whole run: "cosine", "coslog4", "one_cycle", ...; or any function
+                         from the count of steps to a factor
+    optimizer_options    further arguments of the optimizer, such as {"momentum": 0.9, "nesterov": True}
+    initializer          a name in `trivium.initializers`, or a JAX initializer; None: the one that fits the activation
+    normalisation        "batch" or "layer": brings the pre-activations of hidden layers to mean 0 and variance 1
+    residual             whether a hidden layer as wide as the one before adds to it
+    dropout              share of the hidden units that a step leaves out
+    weight_decay         how strongly weights shrink; None: the optimizer's own
+    input_noise          standard deviation of noise on the encoded inputs
+    mixup                alpha of Beta(alpha, alpha), by which each row is mixed with another; 0 for none
+    label_smoothing      share of a class's 1 that all classes take in equal parts
+    class_weight         "balanced": each class weighs as much as any other; or class -> weight; None: all rows weigh 1
+    batch_size           rows per step; None: 256, or all rows for an optimizer that needs them
+    epochs               most passes over the rows
+    validation_fraction  share of the rows kept aside to choose the best epoch by its loss; 0 keeps the last epoch
+    patience             epochs without a better validation loss after which training ends; None: never
+    population           networks that train at once; None: as many as what is left open needs, else 1. They differ in
+                         the choices left open, or where none is, in their seed
+    ensemble             most networks of the population whose predictions are averaged, chosen one by one with
+                         replacement by what they add on the rows kept aside; None: the best alone
+    time_limit           seconds of fit; None: no limit
+    random_state         seed for the rows kept aside, the initial weights and the order of the rows
+    verbose              whether a progress line is shown on standard error
+
+    "auto" leaves open any of activation, optimizer, learning_rate, hidden_widths, loss, batch_size, schedule,
+    normalisation, residual, dropout, weight_decay, input_noise, mixup and label_smoothing:
+    candidates are trained as a population, and the worse half leaves again and again. None leaves open an activation
+    or an optimizer.
+
+    Learned: `classes_`, `models_` (the networks whose weighted mean predicts, the best first), `parameters_` (of
+    the best: a dict of weights and biases per layer), `choices_` (by name, those left open included), `history_`,
+    `search_` (what was tried), `n_iter_`, `schema_`, `n_features_in_`, and `feature_names_in_` where X had names.
+    """
+
+    _task = "classification"
+
+    def __init__(
+        self,
+        hidden_widths=(256, 256),
+        *,
+        activation="relu",
+        output_activation=None,
+        loss=None,
+        optimizer="adamw",
+        learning_rate=None,
+        schedule=None,
+        optimizer_options=None,
+        initializer=None,
+        normalisation=None,
+        residual=False,
+        dropout=0.0,
+        weight_decay=None,
+        input_noise=0.0,
+        mixup=0.0,
+        label_smoothing=0.0,
+        class_weight=None,
+        batch_size=None,
+        epochs=100,
+        validation_fraction=0.1,
+        patience=16,
+        population=None,
+        ensemble=None,
+        time_limit=None,
+        random_state=None,
+        verbose=False,
+    ):
+        super().__init__(
+            hidden_widths=hidden_widths,
+            activation=activation,
+            output_activation=output_activation,
+            loss=loss,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            optimizer_options=optimizer_options,
+            initializer=initializer,
+            normalisation=normalisation,
+            residual=residual,
+            dropout=dropout,
+            weight_decay=weight_decay,
+            input_noise=input_noise,
+            mixup=mixup,
+            batch_size=batch_size,
+            epochs=epochs,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            population=population,
+            ensemble=ensemble,
+            time_limit=time_limit,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn from X (n_samples, n_features) and classes y (n_samples,); returns the estimator itself.
+
+        X is a data frame (pandas, polars, pyarrow) of numbers, categories and texts with gaps, or an array.
+        sample_weight  (n_samples,) how much each row counts, 0 or more; None: as much as any other
+        Raises ValueError for wrong parameters, all named, and for data that no network can learn from.
+        """
+        self._fit(X, y, sample_weight)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """One epoch over these rows, from where the parameters stand; returns the estimator itself.
+
+        classes  all that will ever occur, (n_classes,); needed at the first call only
+        The first call learns the columns. Raises ValueError for a class that was not announced.
+        """
+        self._plan()
+        X, y = read.rows(X, as_classes(y))
+        check_classification_targets(y)
+        first = not hasattr(self, "schema_")
+        if first:
+            self.classes_ = np.unique(y if classes is None else as_classes(classes))
+            if len(self.classes_) < 2:
+                raise ValueError(
+                    f"classes must name at least two classes at the first partial_fit, got {self.classes_!r}. "
+                    "Hand over all that will ever occur: classes=np.unique(all_y)."
+                )
+        self._epoch_on(X, numbers_of(y, self.classes_), sample_weight, first=first)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probability of each class, (n_samples, n_classes), columns in the order of `classes_`.
+
+        Raises ValueError where the loss asks for a margin and knows no probability, as a hinge.
+        """
+        check_is_fitted(self)
+        if not all(model.head.probabilistic for model in self.models_):
+            raise ValueError(
+                f"loss must be one that knows probabilities for predict_proba, got {self.models_[0].used['loss']!r}. "
+                "Train with 'cross_entropy', or call predict."
+            )
+        return self._shares(X)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The likeliest class of each row, (n_samples,)."""
+        shares = self._shares(X)  # first: it asks whether there was a fit
+        return self.classes_[np.argmax(shares, axis=1)]
+
+    def _shares(self, X: Any) -> np.ndarray:
+        predictions = self._predict(X)
+        if predictions.ndim == 1:
+            return np.column_stack([1 - predictions, predictions])
+        return predictions / predictions.sum(axis=1, keepdims=True)
+
+    def _learn_table(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        self.target_name_ = getattr(y, "name", None)
+        X, y = read.rows(X, as_classes(y))
+        check_classification_targets(y)
+        self.classes_, numbers = classes_of(y)
+        self._head(None if self.loss == "auto" else self.loss, self.output_activation)
+        return self._accept(X, first=True), numbers
+
+    def _head(self, loss: Any, output_activation: Any) -> tuple[Any, Head]:
+        usual = losses.binary_cross_entropy if len(self.classes_) == 2 else losses.cross_entropy
+        loss = self._loss_of(loss, usual)
+        if output_activation is not None:
+            output_activation = get(activations, output_activation, "output_activation")
+        return loss, heads.classifier_head(loss, len(self.classes_), output_activation)
+
+    def _frame(self, chosen: Choices, y: np.ndarray, standing: Model | None = None) -> Frame:
+        loss, head = self._head(chosen.loss, chosen.output_activation)
+        soft = [name for name in ("label_smoothing", "mixup") if name in chosen.numbers]
+        if soft and not heads.takes_shares(loss, head):
+            raise ValueError(
+                f"{soft[0]} must be 0 with a loss that takes whole classes only, got {chosen.numbers[soft[0]]!r} and "
+                f"{getattr(loss, '__name__', loss)!r}. Leave it out, or choose 'cross_entropy'."
+            )
+        return Frame(loss, head, lambda numbers: heads.encoded(head, numbers, len(self.classes_)))
+
+    def _class_weights(self, numbers: np.ndarray) -> Any:
+        if self.class_weight is None:
+            return np.float32(1)
+        given, present = self.class_weight, np.unique(numbers)
+        if not (isinstance(given, dict) or given == "balanced"):
+            raise ValueError(f"class_weight must be 'balanced', a dict or None, got {given!r}. Try 'balanced'.")
+        unknown = [] if given == "balanced" else [name for name in given if name not in self.classes_]
+        if unknown:
+            raise ValueError(
+                f"class_weight must name classes of y, got {unknown[0]!r}, and y has {self.classes_.tolist()!r}. "
+                "Leave it out."
+            )
+        by_class = compute_class_weight(given, classes=self.classes_[present], y=self.classes_[numbers])
+        factors = np.zeros(len(self.classes_), np.float32)
+        factors[present] = by_class
+        return factors[numbers]

@@ -1,0 +1,236 @@
+"""From choices and rows to the members of a population, and from what they learned to models."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from trivium import ensembles, heads
+from trivium.candidates import RUNGS, Candidate, Plan, in_words
+from trivium.choices import Choices
+from trivium.estimators.models import Model
+from trivium.heads import Head
+from trivium.network import Network
+from trivium.outcomes import plain, table
+from trivium.report.progress import population_line, progress_line
+from trivium.training.history import History
+from trivium.training.loop import evaluate, train_alone
+from trivium.training.population import Member, train_population
+from trivium.training.program import Program, keys, predict, start
+from trivium.training.rows import Table
+from trivium.training.split import table as as_table
+
+SELECTED = 0.1
+"""Share of a time limit that choosing among the members of a population may take, as an estimate."""
+
+
+class Part(NamedTuple):
+    """Encoded rows and what they are to be told apart by, or numbers."""
+
+    inputs: np.ndarray  # (n, n_inputs) float32
+    y: np.ndarray  # (n,) numbers, or numbers of classes
+    weights: np.ndarray  # (n,) float32
+
+    def at(self, rows: np.ndarray) -> "Part":
+        """Some of the rows."""
+        return Part(*(array[rows] for array in self))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How the targets of a task meet one loss."""
+
+    loss: Callable
+    head: Head
+    targets: Callable[[np.ndarray], np.ndarray]  # y as the loss takes it
+    centre: float = 0.0
+    scale: float = 1.0
+
+    def baseline(self, targets: np.ndarray) -> float:
+        """The loss of the best constant prediction of encoded targets."""
+        return heads.baseline_loss(self.head, self.loss, targets)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the rows are for; `frame` answers for the choices of a candidate, and refuses a loss that cannot serve."""
+
+    classes: int | None  # how many, None for numbers
+    frame: Callable[[Choices], Frame]
+
+    @property
+    def metric(self) -> str:
+        return "R2" if self.classes is None else "accuracy"
+
+
+def program_of(chosen: Choices, frame: Frame, task: Task, n: int) -> Program:
+    """The static choices of a candidate for n rows."""
+    return Program(
+        network=chosen.network(frame.head.width),
+        head=frame.head,
+        loss=frame.loss,
+        optimizer=chosen.optimizer,
+        flags=chosen.flags,
+        metric=heads.squared_distance if task.classes is None else heads.accuracy,
+        batch_size=chosen.batch(n),
+        schedules=() if chosen.schedule is None else (("learning_rate", chosen.schedule),),
+    )
+
+
+def members_of(
+    candidates: Sequence[Candidate], task: Task, first: Part, aside: Part | None, seed: int
+) -> tuple[list[Member], list[Frame]]:
+    """A fresh network per candidate; those of one loss share their rows on a device."""
+    frames: dict[Any, Frame] = {}
+    tables: dict[Any, tuple[Table, Table | None, float]] = {}
+    initial: dict[Any, Any] = {}
+    members, used = [], []
+    for candidate in candidates:
+        chosen = candidate.choices
+        kind = (chosen.loss, chosen.output_activation)
+        if kind not in frames:
+            frames[kind] = task.frame(chosen)
+            tables[kind] = _tables(frames[kind], task, first, aside)
+        frame, (rows, rows_aside, baseline) = frames[kind], tables[kind]
+        program = program_of(chosen, frame, task, rows.n)
+        init_key, order_key = keys((seed + candidate.seed) % 2**31)
+        start_of = (program.network, chosen.initializer, candidate.seed)
+        if start_of not in initial:
+            initial[start_of] = program.network.init(init_key, rows.X)
+        state = start(program, chosen.numbers, initial[start_of], order_key)
+        members.append(Member(program, chosen.numbers, state, rows, rows_aside, History(task.metric, baseline)))
+        used.append(frame)
+    return members, used
+
+
+def _tables(frame: Frame, task: Task, first: Part, aside: Part | None) -> tuple[Table, Table | None, float]:
+    rows = table_of(frame, task, first)
+    return rows, None if aside is None else table_of(frame, task, aside), frame.baseline(rows.targets)
+
+
+def table_of(frame: Frame, task: Task, part: Part) -> Table:
+    """Rows as a network is trained on."""
+    classes = None if task.classes is None else part.y
+    return as_table(part.inputs, frame.targets(part.y), classes, part.weights)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When training ends."""
+
+    epochs: int
+    patience: int | None
+    until: float | None  # on the clock of time.perf_counter, None for no limit
+
+    @property
+    def seconds_left(self) -> float | None:
+        return None if self.until is None else max(1e-3, self.until - time.perf_counter())
+
+
+def trained(members: Sequence[Member], plan: Plan, limits: Limits, *, verbose: bool) -> None:
+    """Train them all, with a line on standard error where it is wanted."""
+    if len(members) == 1:
+        with progress_line(verbose, limits.epochs, members[0].history.metric) as tell:
+            train_alone(
+                members[0],
+                epochs=limits.epochs,
+                patience=limits.patience,
+                time_limit=limits.seconds_left,
+                on_progress=tell,
+            )
+        return
+    seconds = limits.seconds_left
+    with population_line(verbose, members, limits.epochs) as on_progress:
+        train_population(
+            members,
+            epochs=limits.epochs,
+            patience=limits.patience,
+            time_limit=None if seconds is None else seconds * (1 - SELECTED),
+            first_rung=max(1, limits.epochs // RUNGS) if plan.races else None,
+            on_progress=on_progress,
+        )
+
+
+class Found(NamedTuple):
+    """The models whose average is the answer, the best first, and what became of all members."""
+
+    models: list[Model]
+    member: Member
+    candidate: Candidate
+    frame: Frame
+    search: Mapping[str, list] | None
+
+
+def selected(
+    members: Sequence[Member],
+    frames: Sequence[Frame],
+    plan: Plan,
+    task: Task,
+    aside: Part | None,
+    ensemble: int | None,
+) -> Found:
+    """The best member, or the average that greedy selection finds, by the rows kept aside."""
+    weights, scores = np.zeros(len(members)), np.array([float(member.state.best_loss) for member in members])
+    if aside is None or len(members) == 1:
+        weights[int(np.argmin(scores)) if aside is not None else 0] = 1
+    else:
+        yardstick = _yardstick(task, aside, frames)
+        several = len({(frame.loss, frame.head) for frame in frames}) > 1
+        if several or ensemble:
+            shares = [_on(member, frame, aside) for member, frame in zip(members, frames, strict=True)]
+            scores = np.array([yardstick(one) if np.isfinite(one).all() else np.inf for one in shares])
+            if ensemble and np.isfinite(scores).any():
+                weights, _ = ensembles.greedy(shares, yardstick, ensemble)
+        if not weights.any():
+            weights[int(np.argmin(scores))] = 1
+    scores = np.where(np.isfinite(scores), scores, np.inf)
+    order = sorted(np.flatnonzero(weights).tolist(), key=lambda place: (scores[place], -weights[place]))
+    models = [
+        as_model(plan.candidates[place], frames[place], member.program.network, member.state.best, weights[place])
+        for place, member in ((place, members[place]) for place in order)
+    ]
+    search = None
+    if len(members) > 1:
+        search = in_words(plan) | plain(table(members))
+        search["score"] = [float(score) if np.isfinite(score) else None for score in scores]
+        search["weight"] = weights.tolist()
+    best = order[0]
+    return Found(models, members[best], plan.candidates[best], frames[best], search)
+
+
+def _yardstick(task: Task, aside: Part, frames: Sequence[Frame]) -> Callable[[np.ndarray], float]:
+    """What members of several losses are compared by, and averages chosen by."""
+    if task.classes is None:
+        return ensembles.squared_error(aside.y, aside.weights)
+    if all(frame.head.probabilistic for frame in frames):
+        return ensembles.log_loss(aside.y, aside.weights)
+    return ensembles.error_rate(aside.y, aside.weights)
+
+
+def _on(member: Member, frame: Frame, aside: Part) -> np.ndarray:
+    """A member's predictions on the rows kept aside, in the units of the targets."""
+    network: Network = member.program.network
+    best = member.state.best
+    found = evaluate(lambda rows: predict(network, frame.head, best, rows), aside.inputs)
+    return found.astype(np.float64) * frame.scale + frame.centre
+
+
+def as_model(candidate: Candidate, frame: Frame, network: Network, parameters: Any, weight: float) -> Model:
+    """A member's network with what makes it again."""
+    used = {name: candidate.given[name] for name in USED}
+    return Model(
+        used=used | {"hidden_widths": list(candidate.choices.hidden_widths)},
+        network=network,
+        head=frame.head,
+        parameters=jax.tree.map(np.asarray, parameters),
+        centre=frame.centre,
+        scale=frame.scale,
+        weight=weight,
+    )
+
+
+USED = ("activation", "output_activation", "loss", "normalisation", "residual", "hidden_widths")
+"""Choices on which predictions depend."""

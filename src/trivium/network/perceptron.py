@@ -1,0 +1,163 @@
+"""A multi-layer perceptron as pure functions: `init` makes the parameters, `apply` runs them."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from trivium import initializers
+from trivium.catalog import learned_parameters
+from trivium.initializers import Initializer
+from trivium.network.interface import Numbers, Parameters, Trace
+from trivium.network.noise import dropped
+from trivium.network.normalisation import normalised, scales
+from trivium.properties import width_factor
+
+Normalisation = Literal["batch", "layer"]
+
+OWN = ("weights", "biases", "scale", "shift", "running_mean", "running_variance")
+"""The arrays of a layer that its activation does not learn."""
+
+
+@dataclass(frozen=True)
+class Perceptron:
+    """Layers of `activation(X @ weights + biases)`, the last one without an activation.
+
+    hidden_widths  of the hidden layers; () makes a linear model
+    normalisation  of each hidden layer's pre-activations
+    residual       whether a hidden layer as wide as the one before adds to it
+    initializer    of the weights; no part of what compares, as it makes no other program
+    In training, `dropout` among the numbers drops units of every hidden layer.
+    """
+
+    hidden_widths: tuple[int, ...]
+    activation: Callable[..., Array]
+    n_outputs: int
+    normalisation: Normalisation | None = None
+    residual: bool = False
+    initializer: Initializer = field(default=initializers.he_normal, compare=False)
+    copies: int = 1
+
+    def init(self, key: Array, X: Any) -> Parameters:
+        layers = init(key, (X.shape[1], *self.hidden_widths, self.n_outputs), self.initializer, self.activation)
+        if self.normalisation is None:
+            return layers
+        *hidden, last = layers
+        return [layer | scales(layer["biases"], self.normalisation) for layer in hidden] + [last]
+
+    def apply(self, parameters: Parameters, X: Array) -> Array:
+        *hidden, last = parameters
+        for layer in hidden:
+            X = self._layer(layer, X)[0].activations
+        return linear(last, X)
+
+    def train(self, parameters: Parameters, X: Array, key: Array, numbers: Numbers) -> tuple[Array, Any]:
+        *hidden, last = parameters
+        news = []
+        for place, layer in enumerate(hidden):
+            layer_key = jax.random.fold_in(key, place)
+            trace, told = self._layer(layer, X, layer_key)
+            X = trace.activations
+            if "dropout" in numbers:
+                X = dropped(jax.random.fold_in(layer_key, 1), X, numbers["dropout"])
+            news.append(told)
+        return linear(last, X), news
+
+    def absorb(self, parameters: Parameters, news: Any) -> Parameters:
+        *hidden, last = parameters
+        return [layer | told for layer, told in zip(hidden, news, strict=True)] + [last]
+
+    def traces(self, parameters: Parameters, X: Array) -> list[Trace]:
+        traces = []
+        for layer in parameters[:-1]:
+            traces.append(self._layer(layer, X)[0])
+            X = traces[-1].activations
+        return traces
+
+    def rates(self, parameters: Parameters) -> Any:
+        return None
+
+    def decays(self, parameters: Parameters) -> Any:
+        return [{name: name == "weights" for name in layer} for layer in parameters]
+
+    def _layer(self, layer: dict[str, Array], X: Array, key: Array | None = None) -> tuple[Trace, dict[str, Array]]:
+        """A hidden layer, and in training what it keeps of these rows."""
+        z, news = linear(layer, X), {}
+        if self.normalisation is not None:
+            z, news = normalised(z, layer, self.normalisation, training=key is not None)
+        learned = {name: array for name, array in layer.items() if name not in OWN}
+        if key is not None and is_random(self.activation):
+            learned["key"] = key
+        units = self.activation(z, **learned)
+        if self.residual and units.shape == X.shape:
+            units = units + X
+        return Trace(z, units), news
+
+
+def linear(layer: dict[str, Array], X: Array) -> Array:
+    """(n, n_in) -> (n, n_units), before the activation."""
+    return X @ layer["weights"] + layer["biases"][None, :]
+
+
+def init(
+    key: Array, widths: Sequence[int], initializer: Initializer, activation: Callable | None = None, dtype=jnp.float32
+) -> Parameters:
+    """Parameters for layers of these widths, input first and output last; two widths make a linear model.
+
+    A layer each, input first: `weights` (n_in, n_units), `biases` (n_units,), and what the activation learns, one
+    number per unit. An activation that changes the width makes n_units differ from the layer's width behind it.
+    activation  of the hidden layers; None for one that neither learns nor changes the width
+    Raises ValueError for a width that the activation cannot give.
+    """
+    known = getattr(initializer, "__module__", None) in (initializers.__name__, jax.nn.initializers.zeros.__module__)
+    make = _init_compiled if known else _init  # a function from elsewhere need not be one that JAX can trace
+    return make(key, tuple(widths), initializer, activation, dtype)
+
+
+def _init(
+    key: Array, widths: tuple[int, ...], initializer: Initializer, activation: Callable | None, dtype: Any
+) -> Parameters:
+    keys = jax.random.split(key, len(widths) - 1)
+    layers = []
+    for place, (n_in, width) in enumerate(pairwise(widths)):
+        n_units, starts = width, {}
+        if activation is not None and place < len(widths) - 2:
+            n_units, starts = _units(width, activation), learned_parameters(activation)
+        layer = {"weights": initializer(keys[place], (n_in, n_units), dtype), "biases": jnp.zeros(n_units, dtype)}
+        layers.append(layer | {name: jnp.full(n_units, start, dtype) for name, start in starts.items()})
+    return layers
+
+
+_init_compiled = jax.jit(_init, static_argnums=(1, 2, 3, 4))
+
+
+def apply(parameters: Parameters, X: Array, activation: Callable[..., Array]) -> Array:
+    """What the last layer puts out, before any output activation: (n_samples, n_features) -> (n_samples, n_outputs)."""
+    return Perceptron((), activation, 0).apply(parameters, X)
+
+
+@cache
+def is_random(activation: Callable) -> bool:
+    """Whether an activation draws random numbers in training: it takes a `key`."""
+    try:
+        return "key" in inspect.signature(activation).parameters
+    except (TypeError, ValueError):
+        return False  # a builtin without a signature
+
+
+def _units(width: int, activation: Callable) -> int:
+    """Units in front of an activation that puts out so many."""
+    units = width / width_factor(activation)
+    if units != int(units):
+        name = getattr(activation, "__name__", repr(activation))
+        step = round(width_factor(activation)) if width_factor(activation) > 1 else 1
+        raise ValueError(
+            f"hidden_widths must hold widths that {name} can put out, got {width}. Try {(width // step + 1) * step}."
+        )
+    return int(units)
