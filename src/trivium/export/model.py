@@ -1,0 +1,122 @@
+"""A fitted estimator as one ONNX model, from raw columns to labels, probabilities or numbers."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import jax
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from trivium.export import scoring
+from trivium.export.columns import MATRIX, add_columns, as_inputs, described, input_types
+from trivium.export.graph import ExportError, Graph, Tensor
+from trivium.export.translate import add_function, symbol
+from trivium.files import write_whole
+from trivium.tables import encode, read
+
+
+def to_onnx(estimator: Any, path: str | os.PathLike | None = None, *, types: Mapping[str, str] | None = None) -> Any:
+    """The estimator with its preprocessing as an ONNX model (onnx.ModelProto), also written to `path`.
+
+    Inputs: one per column that the model uses, (N, 1), under the column's name: double for numbers (NaN where missing),
+    bool for booleans without gaps, double for times (seconds since 1970 in UTC), string for categories and texts (""
+    where missing). A model that learned from an array of numbers has the one input `X`, (N, n_features).
+    Outputs: `label` (N,) and `probabilities` (N, n_classes) float, columns in the order of `classes_`, the latter only
+    after a loss that knows probabilities; of a regressor `prediction` (N,) double, in units of y.
+
+    path   written whole or not at all
+    types  other types for some inputs, such as {"age": "int64", "price": "float"}: ONNX's own names
+    Trap: a float input loses digits of large numbers before they are standardised; infinities are not refused but cut
+    off. `onnx_inputs` makes the inputs of a table.
+    Raises ExportError for a network or a column that ONNX has no words for, ModuleNotFoundError without onnx.
+    """
+    check_is_fitted(estimator)
+    graph = Graph(symbol())
+    schema, of_inputs = estimator.schema_, input_types(estimator.schema_, _matrix(estimator), types)
+    rows = add_columns(graph, schema, of_inputs, estimator.n_features_in_)
+    predictions = _average(graph, estimator.models_, rows)
+    classes = getattr(estimator, "classes_", None)
+    if classes is None:
+        graph.output(predictions, "prediction", predictions.shape)
+    else:
+        _classes(graph, np.asarray(classes), predictions, probabilistic=scoring.probabilistic(estimator))
+    model = graph.model(type(estimator).__name__, _doc(estimator), _metadata(estimator, of_inputs))
+    if path is not None:
+        write_whole(path, lambda file: file.write(model.SerializeToString()), ExportError)
+    return model
+
+
+def onnx_inputs(estimator: Any, X: Any, *, types: Mapping[str, str] | None = None) -> dict[str, np.ndarray]:
+    """A table as the inputs of the estimator's ONNX model, for `session.run(None, onnx_inputs(estimator, X))`.
+
+    Only types change, and what is missing is written as ONNX can have it: the encoding is in the model.
+    types  as handed to `to_onnx`
+    """
+    check_is_fitted(estimator)
+    frame = read.as_frame(X)
+    if frame is not None:
+        X = encode.check_frame(estimator.schema_, frame)
+    elif hasattr(estimator, "feature_names_in_"):
+        X = encode.named(estimator.feature_names_in_, np.asarray(X))
+    else:
+        X = np.asarray(X)
+    of_inputs = input_types(estimator.schema_, _matrix(estimator), types)
+    return as_inputs(estimator.schema_, of_inputs, X, estimator.n_features_in_)
+
+
+def _matrix(estimator: Any) -> bool:
+    """Whether one input holds all columns: after an array of numbers, whose columns have no names."""
+    return not hasattr(estimator, "feature_names_in_") and not estimator.schema_.categories
+
+
+def _average(graph: Graph, models: Sequence[Any], rows: Tensor) -> Tensor:
+    """The weighted mean of what the networks say, in the units of y and with the digits of float64."""
+    total = None
+    for model in models:
+        (raw,) = add_function(graph, scoring.of_model(model), rows)
+        wide = graph.cast(raw, float)
+        for kind, number, neutral in (("Mul", model.scale, 1), ("Add", model.centre, 0), ("Mul", model.weight, 1)):
+            if np.any(np.asarray(number) != neutral):
+                wide = graph.op(kind, [wide, graph.constant(number, float)], wide.shape)
+        total = wide if total is None else graph.op("Add", [total, wide], wide.shape)
+    return cast(Tensor, total)
+
+
+def _classes(graph: Graph, classes: np.ndarray, wide: Tensor, *, probabilistic: bool) -> None:
+    """Label and probabilities; ties go to the first class, as in `predict`."""
+    shape = (graph.batch, len(classes))
+    if len(wide.shape) == 1:
+        second = graph.op("Reshape", [wide, graph.constant([-1, 1], np.int64)], (graph.batch, 1))
+        first = graph.op("Sub", [graph.constant(1.0), second], second.shape)
+        wide = graph.op("Concat", [first, second], shape, axis=1)
+    else:
+        total = graph.op("ReduceSum", [wide, graph.constant([1], np.int64)], (graph.batch, 1), keepdims=1)
+        wide = graph.op("Div", [wide, total], shape)
+    place = graph.op("ArgMax", [wide], (graph.batch,), np.int64, axis=1, keepdims=0)
+    if classes.dtype.kind not in "biuf":
+        classes = np.array([str(name) for name in classes], object)
+    names = graph.constant(classes)
+    graph.output(graph.op("Gather", [names, place], (graph.batch,), axis=0), "label", (graph.batch,))
+    if probabilistic:
+        graph.output(graph.cast(wide, np.float32), "probabilities", shape)
+
+
+def _doc(estimator: Any) -> str:
+    target = f" of {estimator.target_name_}" if getattr(estimator, "target_name_", None) else ""
+    return f"A {type(estimator).__name__}{target}, from raw columns to predictions. Metadata say what each input holds."
+
+
+def _metadata(estimator: Any, of_inputs: Mapping[str, np.dtype]) -> dict[str, str]:
+    from trivium import __version__
+
+    return {
+        "trivium_version": __version__,
+        "jax_version": jax.__version__,
+        "estimator": type(estimator).__name__,
+        "target": str(getattr(estimator, "target_name_", None) or ""),
+        "columns": json.dumps(described(estimator.schema_, of_inputs)),
+        "classes": json.dumps([str(name) for name in getattr(estimator, "classes_", [])]),
+        "layout": "matrix" if MATRIX in of_inputs and _matrix(estimator) else "columns",
+    }

@@ -1,0 +1,64 @@
+"""From encoded rows to predictions: what is traced for other formats, or compiled for JAX alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from sklearn.utils.validation import check_is_fitted
+
+from trivium.training.program import predict
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+
+
+def of_model(model: Any) -> Callable[[Array], Array]:
+    """Encoded rows (n, n_inputs) -> what one of an estimator's networks says of each: (n,), or (n, n_classes).
+
+    Numbers are not in units of y: `model.scale` and `model.centre` bring them there.
+    """
+    return lambda rows: predict(model.network, model.head, model.parameters, rows)
+
+
+def probabilistic(estimator: Any) -> bool:
+    """Whether what a classifier says are probabilities."""
+    return all(model.head.probabilistic for model in estimator.models_)
+
+
+def width(estimator: Any) -> int:
+    """Columns of the encoded rows."""
+    return len(estimator.schema_.feature_names_out)
+
+
+def export_scoring(estimator: Any) -> jax.export.Exported:
+    """The compiled function from encoded rows to predictions, which JAX runs without Trivium.
+
+    It takes float32 (n, n_inputs), any n, encoded by `trivium.tables.encode.encode(estimator.schema_, X)`, and returns
+    float32: of a regressor numbers (n,) in units of y, of a classifier probabilities (n, n_classes), columns in the
+    order of `classes_` (or, after a loss without probabilities, 1 for the class and 0 for the others). It runs on CPU,
+    GPU and TPU. To keep it in a file and to load it where only JAX is (both need `pip install flatbuffers`):
+
+        Path("model.jax").write_bytes(export_scoring(estimator).serialize())
+        score = jax.export.deserialize(Path("model.jax").read_bytes()).call
+        predictions = score(rows)
+
+    Trap: JAX promises to read such a file for six months; `save` keeps a model for longer.
+    """
+    check_is_fitted(estimator)
+    classes = hasattr(estimator, "classes_")
+
+    def score(rows: Array) -> Array:
+        predictions: Any = 0
+        for model in estimator.models_:
+            of_one = of_model(model)(rows) * np.float32(model.scale) + np.float32(model.centre)
+            predictions = predictions + of_one * np.float32(model.weight)
+        if not classes:
+            return predictions
+        if predictions.ndim == 1:
+            return jnp.stack([1 - predictions, predictions], axis=1)
+        return predictions / predictions.sum(axis=1, keepdims=True)
+
+    rows = jax.ShapeDtypeStruct((*jax.export.symbolic_shape("rows"), width(estimator)), np.float32)
+    return jax.export.export(jax.jit(score), platforms=PLATFORMS)(rows)
