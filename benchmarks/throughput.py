@@ -26,9 +26,10 @@ from sklearn.neural_network import MLPRegressor
 
 from trivium import NeuralRegressor, activations, heads, initializers, losses, network, optimizers
 from trivium.training import devices
+from trivium.training.epochs import start
 from trivium.training.history import History
 from trivium.training.population import Member, train_population
-from trivium.training.program import Program, start
+from trivium.training.program import Program
 from trivium.training.split import table
 
 ROWS, INPUTS, BATCH, MEMBERS = 20_000, 32, 256, 16

@@ -12,9 +12,10 @@ from trivium import activations, heads, losses, network, optimizers
 from trivium.initializers import glorot_uniform
 from trivium.training import population
 from trivium.training.devices import Lane
+from trivium.training.epochs import run, start
 from trivium.training.history import History
 from trivium.training.population import Member, train_population
-from trivium.training.program import Program, run, start
+from trivium.training.program import Program
 from trivium.training.split import table
 
 random = np.random.default_rng(0)

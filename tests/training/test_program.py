@@ -10,10 +10,11 @@ from numpy.testing import assert_allclose
 
 from trivium import activations, heads, losses, network, optimizers
 from trivium.initializers import glorot_uniform
+from trivium.training.batches import Rows, shuffled
+from trivium.training.epochs import run, start
 from trivium.training.history import History
 from trivium.training.loop import evaluate, train
-from trivium.training.batches import Rows, shuffled
-from trivium.training.program import EVERY_ROW, Program, predict, run, start
+from trivium.training.program import EVERY_ROW, Program, predict
 from trivium.training.rows import bucket
 from trivium.training.split import split, table
 

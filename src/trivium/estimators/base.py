@@ -34,9 +34,10 @@ from trivium.report import notes
 from trivium.storage import file, record
 from trivium.tables import encode, read, schema
 from trivium.training import devices
+from trivium.training.epochs import keys, start
 from trivium.training.history import History
 from trivium.training.loop import train
-from trivium.training.program import State, keys, start
+from trivium.training.program import State
 from trivium.training.split import parts
 
 

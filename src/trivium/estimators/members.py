@@ -16,10 +16,11 @@ from trivium.heads import Head
 from trivium.network import Network
 from trivium.outcomes import plain, table
 from trivium.report.progress import population_line, progress_line
+from trivium.training.epochs import keys, start
 from trivium.training.history import History
 from trivium.training.loop import evaluate, train_alone
 from trivium.training.population import Member, train_population
-from trivium.training.program import Program, keys, predict, start
+from trivium.training.program import Program, predict
 from trivium.training.rows import Table
 from trivium.training.split import table as as_table
 

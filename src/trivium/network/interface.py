@@ -16,8 +16,8 @@ Numbers = Mapping[str, ArrayLike]
 class Trace(NamedTuple):
     """A hidden layer on some rows."""
 
-    pre_activations: Array | None  # (n, n_units), None where the layer has no activation
     activations: Array  # (n, width)
+    slopes: Array | None  # (n, width) of the activation, None where a unit depends on several pre-activations
 
 
 class Network(Protocol):

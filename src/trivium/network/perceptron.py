@@ -54,7 +54,7 @@ class Perceptron:
     def apply(self, parameters: Parameters, X: Array) -> Array:
         *hidden, last = parameters
         for layer in hidden:
-            X = self._layer(layer, X)[0].activations
+            X, _ = self._layer(layer, X)
         return linear(last, X)
 
     def train(self, parameters: Parameters, X: Array, key: Array, numbers: Numbers) -> tuple[Array, Any]:
@@ -62,8 +62,7 @@ class Perceptron:
         news = []
         for place, layer in enumerate(hidden):
             layer_key = jax.random.fold_in(key, place)
-            trace, told = self._layer(layer, X, layer_key)
-            X = trace.activations
+            X, told = self._layer(layer, X, layer_key)
             if "dropout" in numbers:
                 X = dropped(jax.random.fold_in(layer_key, 1), X, numbers["dropout"])
             news.append(told)
@@ -76,8 +75,12 @@ class Perceptron:
     def traces(self, parameters: Parameters, X: Array) -> list[Trace]:
         traces = []
         for layer in parameters[:-1]:
-            traces.append(self._layer(layer, X)[0])
-            X = traces[-1].activations
+            slopes = None
+            if width_factor(self.activation) == 1 and not mixes_units(self.activation):
+                z, learned = self._pre_activations(layer, X)[0], _learned(layer)
+                _, slopes = jax.jvp(lambda z, own=learned: self.activation(z, **own), (z,), (jnp.ones_like(z),))
+            X, _ = self._layer(layer, X)
+            traces.append(Trace(X, slopes))
         return traces
 
     def rates(self, parameters: Parameters) -> Any:
@@ -86,18 +89,33 @@ class Perceptron:
     def decays(self, parameters: Parameters) -> Any:
         return [{name: name == "weights" for name in layer} for layer in parameters]
 
-    def _layer(self, layer: dict[str, Array], X: Array, key: Array | None = None) -> tuple[Trace, dict[str, Array]]:
-        """A hidden layer, and in training what it keeps of these rows."""
-        z, news = linear(layer, X), {}
-        if self.normalisation is not None:
-            z, news = normalised(z, layer, self.normalisation, training=key is not None)
-        learned = {name: array for name, array in layer.items() if name not in OWN}
+    def _pre_activations(
+        self, layer: dict[str, Array], X: Array, *, training: bool = False
+    ) -> tuple[Array, dict[str, Array]]:
+        if self.normalisation is None:
+            return linear(layer, X), {}
+        return normalised(linear(layer, X), layer, self.normalisation, training=training)
+
+    def _layer(self, layer: dict[str, Array], X: Array, key: Array | None = None) -> tuple[Array, dict[str, Array]]:
+        """What a hidden layer puts out, and in training what it keeps of these rows."""
+        z, news = self._pre_activations(layer, X, training=key is not None)
+        learned: dict[str, Any] = _learned(layer)
         if key is not None and is_random(self.activation):
             learned["key"] = key
         units = self.activation(z, **learned)
         if self.residual and units.shape == X.shape:
             units = units + X
-        return Trace(z, units), news
+        return units, news
+
+
+def _learned(layer: dict[str, Array]) -> dict[str, Array]:
+    """The arrays of a layer that its activation learns."""
+    return {name: array for name, array in layer.items() if name not in OWN}
+
+
+def mixes_units(activation: Callable) -> bool:
+    """Whether a unit depends on the pre-activations of others, as in softmax."""
+    return getattr(activation, "__module__", "").endswith(".simplex")
 
 
 def linear(layer: dict[str, Array], X: Array) -> Array:

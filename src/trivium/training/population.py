@@ -15,12 +15,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from trivium.training import devices
-from trivium.training import program as programs
+from trivium.training import devices, snapshots
+from trivium.training import epochs as programs
 from trivium.training.devices import Lane
+from trivium.training.epochs import Record
 from trivium.training.history import Ending, History
-from trivium.training.program import CHUNK, EVERY_ROW, Program, Record, State
+from trivium.training.program import CHUNK, EVERY_ROW, Program, State
 from trivium.training.rows import Store, Table
+from trivium.training.snapshots import Look, looks
 
 SECONDS_PER_CHUNK = 0.25
 """How long a chunk of epochs may take: the time between two progress lines, and until Ctrl-C is heard."""
@@ -47,6 +49,8 @@ class Member:
     history: History
     epochs: int = field(default=0, init=False)
     """Epochs run, those before this training included."""
+    looks: list[Look] = field(default_factory=list, init=False)
+    """What was watched of them, where the program is watched."""
 
 
 def train_population(
@@ -149,7 +153,7 @@ class _Run:
                 program = replace(program, batch_size=EVERY_ROW)
             already = member.history.seconds[-1] if member.history.seconds else 0.0
             member.history.ending = "all epochs"
-            numbers = programs.traced({**member.numbers, **_whole_run(program, member.rows.n, first + epochs)})
+            numbers = programs.traced({**member.numbers, **_whole_run(program, member.rows.n, first, epochs)})
             runner = _Runner(member, program, numbers, first + epochs, already)
             runner.until = runner.last if first_rung is None else min(runner.last, first + first_rung)
             if epochs > 0:
@@ -199,6 +203,8 @@ class _Run:
             runner.ran = int(state.epoch) - member.epochs
             member.state, member.epochs = state, member.epochs + runner.ran
             times = (began - self.began + runner.already, ended - self.began + runner.already)
+            if record.watched is not None:
+                member.looks += looks(record.watched, member.epochs - runner.ran, runner.ran)
             _append(member.history, _in_words(record, member.rows, member.aside), runner.ran, *times)
             member.history.best_epoch = int(state.best_epoch)
             left = self.budget - (ended - self.began)
@@ -251,10 +257,11 @@ class _Run:
                 member.history.ending = "interrupted"
 
 
-def _whole_run(program: Program, n: int, epochs: int) -> dict[str, float]:
-    """How many steps all epochs have, where schedules ask for it."""
+def _whole_run(program: Program, n: int, first: int, epochs: int) -> Mapping[str, float]:
+    """What a program asks about the whole run: how many steps it has, and how many epochs apart its looks are."""
     steps = 1 if program.batch_size == EVERY_ROW else -(-n // program.batch_size)
-    return {"total_steps": epochs * steps} if program.schedules else {}
+    scheduled = {"total_steps": (first + epochs) * steps} if program.schedules else {}
+    return {**scheduled, **({"apart": snapshots.every(steps, epochs)} if program.watched else {})}
 
 
 class _Inline:

@@ -1,0 +1,253 @@
+"""Epochs, compiled: one program per set of static choices, in which every number is a traced array."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array, lax
+
+from trivium.network import Parameters
+from trivium.optimizers import evaluation_parameters
+from trivium.training import snapshots
+from trivium.training.batches import Batch, Rows, n_batches, shuffled, take, weighted_sum
+from trivium.training.program import BLOCK, CHUNK, EVERY_ROW, Program, State
+from trivium.training.snapshots import Snapshot
+from trivium.training.steps import update
+
+
+class Record(NamedTuple):
+    """What an epoch reports: weighted means over rows, and what was looked at. In a chunk, one entry per epoch."""
+
+    train_loss: Array
+    train_metric: Array
+    validation_loss: Array
+    validation_metric: Array
+    watched: "Watched | None"  # of a program that is watched
+
+
+class Watched(NamedTuple):
+    """Signals for the diagnosis."""
+
+    looked: Array  # (), whether the snapshot was taken
+    before: Snapshot  # the first step of the epoch; not finite where it was not taken
+    step_loss: Array  # (STEPS,) losses on batches at even distances; -inf where an epoch has fewer
+
+
+STEPS = 64
+"""Most losses at the resolution of steps that an epoch reports."""
+
+
+@jax.jit
+def keys(seed: Any) -> tuple[Array, Array]:
+    """For the initial weights, and for the order of the rows."""
+    init_key, order_key = jax.random.split(jax.random.PRNGKey(seed))
+    return init_key, order_key
+
+
+def start(program: Program, numbers: Mapping[str, float], parameters: Parameters, key: Array) -> State:
+    """The state before the first epoch."""
+    return State(
+        parameters=parameters,
+        optimizer=_first_optimizer_state(program, traced(numbers), parameters),
+        key=key,
+        epoch=np.asarray(0, np.int32),
+        best=parameters,
+        best_epoch=np.asarray(-1, np.int32),
+        best_loss=np.asarray(np.inf, np.float32),
+        finite=np.asarray(True),
+    )
+
+
+def traced(numbers: Mapping[str, float]) -> dict[str, np.float32]:
+    """Numbers as the compiled programs take them: arrays, so that another value is no other program."""
+    return {name: np.float32(value) for name, value in numbers.items()}
+
+
+@partial(jax.jit, static_argnames="program")
+def _first_optimizer_state(program: Program, numbers: Mapping[str, Array], parameters: Parameters) -> optax.OptState:
+    return program.transformation(numbers).init(parameters)
+
+
+@partial(jax.jit, static_argnames="program")
+def run(
+    program: Program,
+    numbers: Mapping[str, Array],
+    state: State,
+    train: Rows,
+    validation: Rows | None,
+    last_epoch: Array,
+    patience: Array,
+) -> tuple[State, Record]:
+    """Epochs up to last_epoch, at most CHUNK of them; ends early without progress or with numbers not finite.
+
+    validation  a multiple of BLOCK rows, or fewer than that, or None
+    patience    epochs without a better validation loss after which the run ends
+    Returns the state after the last epoch and records of length CHUNK, of which the run filled the first.
+    """
+    first_epoch = state.epoch
+    kind = jax.eval_shape(partial(_epoch, program), numbers, state, train, validation)[1]
+    empty = jax.tree.map(lambda leaf: jnp.full((CHUNK, *leaf.shape), jnp.nan, jnp.float32), kind)
+
+    def goes_on(carry: tuple[State, Record]) -> Any:
+        state, _ = carry
+        patient = state.epoch - state.best_epoch <= patience
+        return (state.epoch < jnp.minimum(last_epoch, first_epoch + CHUNK)) & state.finite & patient
+
+    def one_epoch(carry: tuple[State, Record]) -> tuple[State, Record]:
+        state, records = carry
+        state, record = _epoch(program, numbers, state, train, validation)
+        here = state.epoch - 1 - first_epoch
+        return state, jax.tree.map(lambda series, value: series.at[here].set(value), records, record)
+
+    return lax.while_loop(goes_on, one_epoch, (state, empty))
+
+
+Call = tuple[Mapping[str, Any], State, Rows, Rows | None, Any, Any]
+"""The arguments of `run` behind the program."""
+
+
+@partial(jax.jit, static_argnames="program")
+def run_stacked(program: Program, calls: Sequence[Call]) -> list[tuple[State, Record]]:
+    """`run` for several members that share the arrays X and targets, stacked: for an accelerator.
+
+    Members come and go as separate trees, so that any of them can leave between two calls.
+    """
+    _, _, rows, aside, _, _ = calls[0]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *calls)
+    numbers, states, every_rows, every_aside, until, patience = stacked
+
+    def own(shared: Rows, weights: Array, places: Array | None, n: Array) -> Rows:
+        return Rows(shared.X, shared.targets, weights, places, n)
+
+    def one(numbers, state, mine, mine_aside, until, patience):
+        kept_aside = None if aside is None else own(aside, *mine_aside)
+        return run(program, numbers, state, own(rows, *mine), kept_aside, until, patience)
+
+    results = jax.vmap(one)(
+        numbers, states, every_rows[2:], None if every_aside is None else every_aside[2:], until, patience
+    )
+    return [jax.tree.map(lambda leaf, place=place: leaf[place], results) for place in range(len(calls))]
+
+
+def _epoch(
+    program: Program, numbers: Mapping[str, Array], state: State, train: Rows, validation: Rows | None
+) -> tuple[State, Record]:
+    """Every row once, in a new order, then the rows kept aside."""
+    key, order_key = jax.random.split(state.key)
+    carry = (state.parameters, state.optimizer)
+    steps = n_batches(train.n, program.batch_size) if program.batch_size != EVERY_ROW else 1
+    watched = _look(program, numbers, state, train, key, steps) if program.watched else None
+    if program.batch_size == EVERY_ROW:
+        carry, sums = _step(program, numbers, carry, take(train, 0, train.room), key, state.epoch)
+        losses = jnp.full(STEPS, -jnp.inf, jnp.float32).at[0].set(sums.loss / sums.weight)
+    else:
+        order = shuffled(order_key, -(-train.room // program.batch_size) * program.batch_size, train.n)
+        order = order if train.places is None else train.places[order]
+        shuffled_rows = train._replace(places=order)
+
+        def visit(place, so_far):
+            carry, sums, losses = so_far
+            batch = take(shuffled_rows, place * program.batch_size, program.batch_size)
+            noise_key = jax.random.fold_in(key, place)
+            carry, new = _step(program, numbers, carry, batch, noise_key, state.epoch * steps + place)
+            if losses is not None:  # a step without a place writes behind the end, and so nowhere
+                losses = losses.at[_place(place, steps)].set(new.loss / new.weight, mode="drop")
+            return carry, _add(sums, new), losses
+
+        losses = jnp.full(STEPS, -jnp.inf, jnp.float32) if program.watched else None
+        carry, sums, losses = lax.fori_loop(0, steps, visit, (carry, _NOTHING, losses))
+    parameters: Any
+    parameters, optimizer = carry
+    evaluated: Any = evaluation_parameters(optimizer, parameters)
+    train_loss, train_metric = sums.loss / sums.weight, sums.metric / sums.weight
+
+    validation_loss = validation_metric = jnp.float32(jnp.nan)
+    if validation is not None:
+        block = min(validation.room, BLOCK)
+
+        def look(place, sums):
+            return _add(sums, _evaluate(program, evaluated, take(validation, place * block, block)))
+
+        aside = lax.fori_loop(0, n_batches(validation.n, block), look, _NOTHING)
+        validation_loss, validation_metric = aside.loss / aside.weight, aside.metric / aside.weight
+
+    finite = jnp.isfinite(train_loss) & _all_finite(parameters)
+    better = finite if validation is None else finite & (validation_loss < state.best_loss)
+    state = State(
+        parameters=parameters,
+        optimizer=optimizer,
+        key=key,
+        epoch=state.epoch + 1,
+        best=jax.tree.map(lambda new, old: jnp.where(better, new, old), evaluated, state.best),
+        best_epoch=jnp.where(better, state.epoch, state.best_epoch),
+        best_loss=jnp.where(better, validation_loss, state.best_loss).astype(jnp.float32),
+        finite=finite,
+    )
+    if watched is not None and losses is not None:
+        watched = watched._replace(step_loss=losses)
+    return state, Record(train_loss, train_metric, validation_loss, validation_metric, watched)
+
+
+def _step(
+    program: Program, numbers: Mapping[str, Array], carry: Any, batch: Batch, key: Array, place: Any
+) -> tuple[Any, "_Sums"]:
+    """Parameters and optimizer state after a batch; place counts the steps from the start of training."""
+    parameters, optimizer = carry
+    done = update(program, program.at(numbers, place), parameters, optimizer, batch, key)
+    sums = _sums(program, done.outputs, done.losses, batch)
+    return (done.applied(program.network, parameters), done.optimizer), sums
+
+
+def _place(step: Any, steps: Any) -> Array:
+    """Where the loss of a step is kept: each of few steps, and of many those at even distances."""
+    apart = n_batches(jnp.asarray(steps), STEPS)
+    return jnp.where(step % apart == 0, step // apart, STEPS)
+
+
+def _look(program: Program, numbers: Mapping[str, Array], state: State, train: Rows, key: Array, steps: Any) -> Watched:
+    """A snapshot where one is due, else one of nothing."""
+    now = program.at(numbers, state.epoch * steps)
+
+    def look() -> Snapshot:
+        batch = snapshots.probe(train)
+        trial = update(program, now, state.parameters, state.optimizer, batch, key)
+        return snapshots.snapshot(program.network, state.parameters, batch, trial)
+
+    def nothing() -> Snapshot:
+        return jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), jax.eval_shape(look))
+
+    due = snapshots.due(state.epoch, numbers["apart"])
+    return Watched(due.astype(jnp.float32), lax.cond(due, look, nothing), jnp.zeros(0))
+
+
+class _Sums(NamedTuple):
+    """Weighted sums over rows."""
+
+    loss: Any
+    metric: Any
+    weight: Any
+
+
+_NOTHING = _Sums(np.float32(0), np.float32(0), np.float32(0))
+
+
+def _add(some: _Sums, others: _Sums) -> _Sums:
+    return jax.tree.map(lambda a, b: (a + b).astype(jnp.float32), some, others)
+
+
+def _sums(program: Program, outputs: Array, losses: Array, rows: Batch) -> _Sums:
+    metrics = program.metric(program.predictions(outputs), rows.targets)
+    return _Sums(weighted_sum(losses, rows.weights), weighted_sum(metrics, rows.weights), rows.weights.sum())
+
+
+def _evaluate(program: Program, parameters: Parameters, rows: Batch) -> _Sums:
+    outputs = program.network.apply(parameters, rows.X)
+    return _sums(program, outputs, program.losses(outputs, rows.targets, rows.weights), rows)
+
+
+def _all_finite(tree: Any) -> Array:
+    return jnp.all(jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]))

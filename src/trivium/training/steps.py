@@ -1,0 +1,82 @@
+"""One update of a network by a batch."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import optax
+from jax import Array
+
+from trivium.network import Network, Parameters
+from trivium.training import augment
+from trivium.training.batches import Batch, weighted_mean
+from trivium.training.program import Program
+
+
+class Update(NamedTuple):
+    """What a batch tells of the parameters, and how they are to change."""
+
+    loss: Array  # (), the mean over the batch
+    outputs: Array  # of the network
+    losses: Array  # (n,)
+    news: Any  # what the network keeps of these rows
+    gradients: Any
+    updates: Any
+    optimizer: optax.OptState
+
+    def applied(self, network: Network, parameters: Parameters) -> Parameters:
+        """The parameters after the update."""
+        return network.absorb(optax.apply_updates(parameters, self.updates), self.news)
+
+
+def update(
+    program: Program, numbers: Mapping[str, Any], parameters: Parameters, optimizer: Any, batch: Batch, key: Array
+) -> Update:
+    """An update by a batch, not yet applied; numbers as their schedules have them at this step."""
+    network = program.network
+    seen = augment.augmented(batch, program.head, numbers, key)
+
+    def outputs_fn(parameters):
+        return program.head.outputs(network.train(parameters, seen.X, key, numbers)[0])
+
+    def loss_fn(outputs):
+        losses = program.head.losses(program.loss, outputs, seen.targets, seen.weights)
+        return weighted_mean(losses, seen.weights)
+
+    def objective(parameters):
+        outputs, news = network.train(parameters, seen.X, key, numbers)
+        losses = program.losses(outputs, seen.targets, seen.weights)
+        return weighted_mean(losses, seen.weights), (outputs, losses, news)
+
+    (value, (outputs, losses, news)), gradients = jax.value_and_grad(objective, has_aux=True)(parameters)
+    updates, optimizer = program.transformation(numbers).update(
+        gradients,
+        optimizer,
+        parameters,
+        value=value,
+        grad=gradients,
+        value_fn=lambda p: objective(p)[0],
+        outputs_fn=outputs_fn,
+        loss_fn=loss_fn,
+    )
+    updates = _scaled(network, numbers, parameters, updates)
+    return Update(value, outputs, losses, news, gradients, updates, optimizer)
+
+
+def _scaled(network: Network, numbers: Mapping[str, Any], parameters: Parameters, updates: Any) -> Any:
+    """Updates with decoupled weight decay, and each with its factor.
+
+    Source: Loshchilov & Hutter 2019, "Decoupled weight decay regularization".
+    """
+    if "decay" in numbers:
+        shrink = numbers["learning_rate"] * numbers["decay"]
+        updates = jax.tree.map(
+            lambda update, parameter, decays: update - shrink * parameter if decays else update,
+            updates,
+            parameters,
+            network.decays(parameters),
+        )
+    factors = network.rates(parameters)
+    if factors is None:
+        return updates
+    return jax.tree.map(lambda update, factor: factor * update, updates, factors)
