@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trivium.tables.encode import check_frame, encode, named
+from trivium.tables.free_texts import LEVEL_COLUMNS
 from trivium.tables.read import TableError, as_frame, read_table, write_table
 from trivium.tables.schema import MOST_LEVELS, Schema, learn_schema
 
@@ -82,7 +83,12 @@ def test_a_schema_goes_through_json():
 def test_rare_levels_share_a_column_and_unseen_ones_are_safe():
     texts = [f"c{i % 100}" for i in range(300)] + ["once"]
     schema, X = arrays(pd.DataFrame({"c": texts}))
-    assert X.shape[1] == MOST_LEVELS + 1
+    assert X.shape[1] == MOST_LEVELS + LEVEL_COLUMNS
+    np.testing.assert_array_equal(np.abs(X[:-1]).sum(axis=1), 1)
+    assert not X[-1].any()
+    assert not encode(schema, as_frame(pd.DataFrame({"c": ["new", "c1", None]})))[::2].any()
+    schema, X = arrays(pd.DataFrame({"c": [f"c{i % 50}" for i in range(300)] + ["once"]}))
+    assert X.shape[1] == 50 + 1
     assert X[-1, -1] == 1
     assert encode(schema, as_frame(pd.DataFrame({"c": ["new", None]}))).sum(axis=1).tolist() == [1, 0]
     schema, _ = arrays(FRAME)
@@ -153,7 +159,7 @@ def test_an_infinite_value_in_an_array_is_found_at_fit_and_later():
     schema = learn_schema(X)
     X[7, 2] = -np.inf
     for work in (learn_schema, lambda X: encode(schema, X)):
-        with pytest.raises(ValueError, match="column x2 must be finite, got -inf in row 7"):
+        with pytest.raises(ValueError, match="column 'x2' must be finite, got -inf in row 7"):
             work(X)
 
 

@@ -7,19 +7,28 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trivium.tables.dates import seconds
 from trivium.tables.read import TableError
+from trivium.tables.scaling import refuse_infinite
 
-Kind = Literal["number", "boolean", "time", "category", "empty"]
+Kind = Literal["number", "boolean", "time", "category", "text", "empty"]
+
+
+def names_of(X: nw.DataFrame | np.ndarray) -> list[str]:
+    """The names of the columns; those of an array are x0, x1, ..."""
+    return [f"x{place}" for place in range(X.shape[1])] if isinstance(X, np.ndarray) else X.columns
+
+
+def arrow_column(X: nw.DataFrame | np.ndarray, name: str) -> pa.Array:
+    """One column as an Arrow array. Raises TableError for one that mixes types, naming it."""
+    if isinstance(X, np.ndarray):
+        return _from_values(name, X[:, int(name[1:])])
+    return _from_series(name, X[name])
 
 
 def arrow_columns(X: nw.DataFrame | np.ndarray) -> dict[str, pa.Array]:
-    """Every column as an Arrow array, by name; those of an array are x0, x1, ...
-
-    Raises TableError for a column that mixes types, naming it.
-    """
-    if isinstance(X, np.ndarray):
-        return {f"x{place}": _from_values(f"x{place}", X[:, place]) for place in range(X.shape[1])}
-    return {name: _from_series(name, X[name]) for name in X.columns}
+    """Every column as an Arrow array, by name. Raises TableError for a column that mixes types, naming it."""
+    return {name: arrow_column(X, name) for name in names_of(X)}
 
 
 def kind_of(name: str, column: pa.Array) -> Kind:
@@ -33,7 +42,7 @@ def kind_of(name: str, column: pa.Array) -> Kind:
         return "number"
     if pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
         return "time"
-    if pa.types.is_dictionary(kind) or _is_text(kind):
+    if pa.types.is_dictionary(kind) or is_text(kind):
         return "category"
     raise TableError(
         f"column {name!r} must hold numbers, texts, booleans or times, got {kind}. "
@@ -41,37 +50,34 @@ def kind_of(name: str, column: pa.Array) -> Kind:
     )
 
 
-def numbers(name: str, column: pa.Array) -> np.ndarray:
+def numbers(name: str, column: pa.Array, first: int = 0) -> np.ndarray:
     """The values as float64 (n,), NaN where missing; times as seconds, booleans as 0 and 1.
 
+    first  the number of the first row, for messages
     Raises TableError for an infinite value or a text, naming column, row and value.
     """
     kind = column.type
-    if pa.types.is_dictionary(kind) or _is_text(kind):
-        column = _parsed(name, column)
-    elif pa.types.is_date(kind):
-        column = column.cast(pa.timestamp("s")).cast(pa.int64()).cast(pa.float64())
-    elif pa.types.is_temporal(kind):
-        unit = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
-        whole = pa.int32() if pa.types.is_time32(kind) else pa.int64()
-        column = pa.array(column.cast(whole).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) / unit)
+    if pa.types.is_temporal(kind):
+        return seconds(column)
+    if pa.types.is_dictionary(kind) or is_text(kind):
+        column = _parsed(name, column, first)
     values = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    if np.isinf(values).any():
-        row = int(np.flatnonzero(np.isinf(values))[0])
-        raise TableError(
-            f"column {name!r} must be finite, got {values[row]} in row {row}. Replace it by a number, or by "
-            "nothing where it stands for a missing one."
-        )
+    refuse_infinite(values[:, None], [name], first)
     return values
 
 
 def times(name: str, column: pa.Array) -> pa.Array:
-    """ISO dates and times given as texts, as times. Raises TableError for a text that is none, with its row."""
+    """ISO dates and times given as texts, as times; in UTC where the texts name offsets.
+
+    Raises TableError for a text that is none, with its row.
+    """
     trimmed = pc.call_function("utf8_trim_whitespace", [texts(column)])
     try:
-        return trimmed.cast(pa.timestamp("us"))
+        return _as_times(trimmed)
     except pa.ArrowInvalid:
-        row = next(row for row, text in enumerate(trimmed) if not _is_time(text))
+        first = next((text for text in trimmed if text.is_valid and _is_time(text)), pa.scalar("2026-01-31"))
+        kind = _as_times(pa.array([first.as_py()])).type
+        row = next(row for row, text in enumerate(trimmed) if not _is_time(text, kind))
         raise TableError(
             f"column {name!r} must hold dates and times as at fit, got {column[row].as_py()!r} in row {row}. "
             "Write them as 2026-01-31 or 2026-01-31 23:59:59."
@@ -96,7 +102,7 @@ def texts(column: pa.Array) -> pa.Array:
         column = column.dictionary_decode()
     if pa.types.is_boolean(column.type):
         return pc.call_function("if_else", [column, "True", "False"])
-    return column.cast(pa.string())
+    return column.cast(pa.large_string() if pa.types.is_large_string(column.type) else pa.string())
 
 
 def levels(column: pa.Array) -> tuple[np.ndarray, list[str]]:
@@ -111,11 +117,18 @@ def levels(column: pa.Array) -> tuple[np.ndarray, list[str]]:
     return codes, ["" if name is None else name for name in names]
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def order_of(column: pa.Array) -> np.ndarray | None:
+    """The place of each level in the order that the column declares, by code; None where it declares none."""
+    if pa.types.is_dictionary(column.type) and column.type.ordered:
+        return np.arange(len(column.dictionary))
+    return None
+
+
+def is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
-def _parsed(name: str, column: pa.Array) -> pa.Array:
+def _parsed(name: str, column: pa.Array, first: int = 0) -> pa.Array:
     """Texts that are numbers, as numbers; blanks around them do not count."""
     trimmed = pc.call_function("utf8_trim_whitespace", [texts(column)])
     try:
@@ -123,8 +136,8 @@ def _parsed(name: str, column: pa.Array) -> pa.Array:
     except pa.ArrowInvalid:
         row = next(row for row, text in enumerate(trimmed) if not _is_number(text))
         raise TableError(
-            f"column {name!r} must hold numbers, got {column[row].as_py()!r} in row {row}. Mend it, or leave it empty "
-            "where the number is missing."
+            f"column {name!r} must hold numbers, got {column[row].as_py()!r} in row {first + row}. Mend it, or leave "
+            "it empty where the number is missing."
         ) from None
 
 
@@ -137,12 +150,22 @@ def _is_number(text: pa.Scalar) -> bool:
     return True
 
 
-def _is_time(text: pa.Scalar) -> bool:
+def _as_times(column: pa.Array) -> pa.Array:
     try:
-        text.cast(pa.timestamp("us"))
+        return column.cast(pa.timestamp("us"))
     except pa.ArrowInvalid:
-        return False
-    return True
+        return column.cast(pa.timestamp("us", "UTC"))
+
+
+def _is_time(text: pa.Scalar, kind: pa.DataType | None = None) -> bool:
+    """Whether Arrow reads it as a time of that type; of either type where none is given."""
+    for known in (pa.timestamp("us"), pa.timestamp("us", "UTC")) if kind is None else (kind,):
+        try:
+            text.cast(known)
+        except pa.ArrowInvalid:
+            continue
+        return True
+    return False
 
 
 def _from_series(name: str, series: nw.Series) -> pa.Array:

@@ -1,18 +1,21 @@
-"""A table becomes what a network takes: float32, standardised numbers and one column per level."""
+"""A table becomes what a network takes: float32, scaled numbers and columns for levels, cycles and words."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import narwhals as nw
 import numpy as np
 import pyarrow as pa
 
-from trivium.tables.columns import arrow_columns, kind_of, levels, numbers, times
+from trivium.tables import dates, free_texts
+from trivium.tables.arrays import check_room, dense, in_rows, is_numeric, is_sparse
+from trivium.tables.columns import arrow_column, arrow_columns, kind_of, levels, numbers, texts, times
 from trivium.tables.read import TableError, suggestion
-from trivium.tables.schema import BLOCK, Column, Schema
+from trivium.tables.record import Column, Schema, scaler_of
 
-FARTHEST = 1e6
-"""Standard deviations from the mean beyond which an encoded number is cut off, so that float32 can square it."""
+ROWS = 1 << 15
+"""Rows of a column handled at once, so that memory does not grow with the table."""
 
 
 def check_frame(schema: Schema, frame: nw.DataFrame) -> nw.DataFrame:
@@ -33,52 +36,117 @@ def check_frame(schema: Schema, frame: nw.DataFrame) -> nw.DataFrame:
     return frame.select([column.name for column in schema.columns])
 
 
-def named(names: Iterable[str], X: np.ndarray) -> nw.DataFrame:
+def named(names: Iterable[str], X: np.ndarray | Any) -> nw.DataFrame:
     """The columns of an array under the names that the fit saw."""
+    if is_sparse(X):
+        check_room(*X.shape)
+        X = dense(X)
     columns = arrow_columns(X).values()
     return nw.from_native(pa.table(dict(zip(names, columns, strict=True))), eager_only=True)
 
 
-def encode(schema: Schema, X: nw.DataFrame | np.ndarray) -> np.ndarray:
+def encode(schema: Schema, X: nw.DataFrame | np.ndarray | Any) -> np.ndarray:
     """(n_samples, n_inputs) float32, the columns named by `schema.feature_names_out`.
 
-    A missing number is at its mean, with a column that says so where the fit saw one missing; a missing category is
-    zero everywhere, and so is one never seen, where rare levels have no column together.
-    Raises TableError for a value that the column cannot hold, naming column, row and value.
+    A missing number is 0, which is at its mean under the standard scaling, with a column that says so where the fit saw
+    one missing. A missing category is zero everywhere; so is one never seen, unless rare levels share a column, which
+    it joins. The cycles of a missing time and the words of a missing text are zero.
+    Raises TableError for a value that the column cannot hold, naming column, row and value, and for a sparse matrix
+    that does not fit into memory.
     """
-    if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and not schema.categories:
-        return _encode_array(schema, X)
-    columns = arrow_columns(X)
-    n = len(X)
-    out = np.zeros((n, len(schema.feature_names_out)), np.float32)
-    place, problems = 0, []
-    indicators = len(schema.numeric)
-    for column in schema.numeric:
+    n, width = X.shape[0], len(schema.feature_names_out)
+    streamed = block_encoder(schema, X)
+    if streamed is not None:
+        if is_sparse(X):
+            check_room(n, width)
+        X, out = in_rows(X), np.empty((n, width), np.float32)
+        for first, last in free_texts.chunks(n, ROWS):
+            streamed(X[first:last], first, out[first:last])
+        return out
+    X = dense(in_rows(X)) if is_sparse(X) else X
+    out = np.zeros((n, width), np.float32)
+    problems = []
+    spans, place, indicator = schema.spans, 0, len(schema.numeric)
+    for column in schema.columns:
         try:
-            values = _as_numbers(column, columns[column.name])
+            given = arrow_column(X, column.name)
+            if column.kind == "category":
+                _fill_category(column, given, out[:, spans[column.name]])
+            elif column.kind == "text":
+                _fill_text(column, given, out[:, spans[column.name]])
+            else:
+                given = _like_the_fit(column, given)
+                absent = out[:, indicator : indicator + column.missing]
+                _fill_numbers(column, given, out[:, place : place + 1], absent)
+                if column.cycles:
+                    _fill_cycles(column, given, out[:, spans[column.name]])
         except TableError as error:
             problems.append(str(error))
-            continue
-        absent = np.isnan(values)
-        out[:, place] = _standardised(values, absent, column.centre, column.scale)
-        place += 1
-        if column.missing:
-            out[:, indicators] = absent
-            indicators += 1
+        if column.kind not in ("category", "text"):
+            place += 1
+            indicator += column.missing
     if problems:
         raise TableError("\n".join(problems))
-    place = indicators
-    for column in schema.categories:
-        width = len(column.names_out)
-        _one_hot(column, columns[column.name], out[:, place : place + width])
-        place += width
     return out
 
 
-def _as_numbers(column: Column, given: pa.Array) -> np.ndarray:
+def block_encoder(schema: Schema, X: Any) -> Callable[..., np.ndarray] | None:
+    """What encodes a block of rows of X, where X is an array of numbers, dense or sparse; None where it is no such one.
+
+    The function takes a block X[first:last], the number of its first row, and where to write it, (rows, n_inputs)
+    float32, which is made where it is not given and is returned. A row comes out the same to the bit in every block.
+    """
+    places = schema.places_in_array
+    if places is None or not is_numeric(X):
+        return None
+    all_of_them, scaler = len(places) == X.shape[1], schema.scaler
+
+    def encoded(block: Any, first: int = 0, out: np.ndarray | None = None) -> np.ndarray:
+        values = dense(block)
+        out = np.empty((len(values), scaler.width), np.float32) if out is None else out
+        scaler.fill(out, values if all_of_them else values[:, places], first)
+        return out
+
+    return encoded
+
+
+def codes(schema: Schema, X: nw.DataFrame | np.ndarray | Any) -> np.ndarray:
+    """(n_samples, n_categories) int32, a number per category and row, below its entry of `schema.cardinalities`.
+
+    0 where it is missing, 1 where its level is none of the known ones, 2 + i for `levels[i]`.
+    """
+    out = np.empty((X.shape[0], len(schema.categories)), np.int32)
+    for place, column in enumerate(schema.categories):
+        found = places(column, arrow_column(X, column.name))
+        n = len(column.levels)
+        out[:, place] = np.where(found == n + 1, 0, np.where(found == n, 1, found + 2))
+    return out
+
+
+def places(column: Column, given: pa.Array) -> np.ndarray:
+    """Of each value of a category, the row of `column.table` that it becomes, (n,)."""
+    n = len(column.levels)
     kind = kind_of(column.name, given)
     if kind == "empty":
-        return np.full(len(given), np.nan)
+        return np.full(len(given), n + 1)
+    found, names = levels(given)
+    place_of = {name: place for place, name in enumerate(column.levels)}
+    if kind == "boolean" and not place_of.keys().isdisjoint(("true", "false")):
+        names = [name.lower() for name in names]
+    of_names = [place_of.get(name, place_of.get(_other_spelling(name), n)) for name in names]
+    return np.array([*of_names, n + 1])[found]
+
+
+def _other_spelling(name: str) -> str:
+    """Of a whole number, with or without its ".0": one gap in a column of them makes pandas write all with it."""
+    return name[:-2] if name.endswith(".0") else f"{name}.0"
+
+
+def _like_the_fit(column: Column, given: pa.Array) -> pa.Array:
+    """Numbers or times as at fit, texts read as such. Raises TableError for what cannot be."""
+    kind = kind_of(column.name, given)
+    if kind == "empty":
+        return pa.nulls(len(given), pa.timestamp("s", column.zone or None) if column.kind == "time" else pa.float64())
     if kind == "category" and column.kind == "time":
         kind, given = "time", times(column.name, given)
     if (kind == "time") != (column.kind == "time"):
@@ -86,64 +154,51 @@ def _as_numbers(column: Column, given: pa.Array) -> np.ndarray:
             f"column {column.name!r} must hold {column.kind}s as at fit, got {given.type}. "
             "Convert it to what the fit saw."
         )
-    return numbers(column.name, given)
+    if kind == "time":
+        dates.check_like(column.name, given.type, column.form, column.zone)
+    return given
 
 
-def _standardised(values: np.ndarray, absent: np.ndarray, centre, scale) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        scaled = values - np.asarray(centre, np.float64)
-        scaled /= scale
-        np.clip(scaled, -FARTHEST, FARTHEST, out=scaled)
-    if absent.any():
-        scaled[absent] = 0.0
-    return scaled
+def _fill_numbers(column: Column, given: pa.Array, out: np.ndarray, absent: np.ndarray) -> None:
+    """Fill out (n, 1), and absent (n, 1), or (n, 0) where the fit saw none missing."""
+    scaler = scaler_of((column,))
+    for first, last in free_texts.chunks(len(given), ROWS):
+        block = np.empty((last - first, scaler.width), np.float32)
+        scaler.fill(block, numbers(column.name, given.slice(first, last - first), first)[:, None], first)
+        out[first:last] = block[:, :1]
+        absent[first:last] = block[:, 1:]
 
 
-def _one_hot(column: Column, given: pa.Array, out: np.ndarray) -> None:
-    """Fill out (n, width), which is zero."""
-    kind = kind_of(column.name, given)
-    if kind == "empty":
-        return
-    codes, names = levels(given)
-    two = len(column.levels) == 2 and not column.other
-    place_of = {name: place for place, name in enumerate(column.levels)}
-    if kind == "boolean" and not place_of.keys().isdisjoint(("true", "false")):
-        names = [name.lower() for name in names]
-    otherwise = len(column.levels) if column.other else -1
-    places = np.array([*(place_of.get(name, otherwise) for name in names), -1])[codes]
-    present = {names[code] for code in np.unique(codes) if code >= 0}
-    if len(given) > 1 and present and not column.other and present.isdisjoint(place_of):
+def _fill_cycles(column: Column, given: pa.Array, out: np.ndarray) -> None:
+    for first, last in free_texts.chunks(len(given), ROWS):
+        clock = dates.by_the_clock(column.name, given.slice(first, last - first), column.zone)
+        dates.fill(out[first:last], clock, column.cycles)
+
+
+def _fill_category(column: Column, given: pa.Array, out: np.ndarray) -> None:
+    found, table = places(column, given), column.table
+    present = found <= len(column.levels)
+    if len(given) > 1 and not column.other and present.any() and not (found < len(column.levels)).any():
+        first = texts(given)[int(np.argmax(present))].as_py()
         warnings.warn(
-            f"column {column.name!r} holds no value that the fit saw: {min(present)!r} and the like, where the fit saw "
+            f"column {column.name!r} holds no value that the fit saw: {first!r} and the like, where the fit saw "
             f"{column.levels[0]!r}. It counts as missing in every row.",
             stacklevel=2,
         )
-    rows = np.flatnonzero(places >= 0)
-    if two:
-        out[rows, 0] = np.where(places[rows] == 0, 1, -1)
-    else:
-        out[rows, places[rows]] = 1
+    for first, last in free_texts.chunks(len(given), ROWS):
+        out[first:last] = table[found[first:last]]
 
 
-def _encode_array(schema: Schema, X: np.ndarray) -> np.ndarray:
-    """The same for an array of numbers, in blocks of rows."""
-    places = np.array([int(column.name[1:]) for column in schema.columns])
-    centre = np.array([column.centre for column in schema.columns])
-    scale = np.array([column.scale for column in schema.columns])
-    missing = np.array([column.missing for column in schema.columns])
-    out = np.empty((len(X), len(places) + int(missing.sum())), np.float32)
-    whole = len(places) == X.shape[1]
-    length = max(1, BLOCK // X.shape[1])
-    for first in range(0, len(X), length):
-        rows = slice(first, first + length)
-        block = (X[rows] if whole else X[rows][:, places]).astype(np.float64)
-        if np.isinf(block).any():
-            row, place = np.argwhere(np.isinf(block))[0]
-            raise TableError(
-                f"column x{places[place]} must be finite, got {block[row, place]} in row {first + row}. Replace "
-                "infinity by a number, or by NaN where it stands for a missing one."
-            )
-        absent = np.isnan(block)
-        out[rows, : len(places)] = _standardised(block, absent, centre, scale)
-        out[rows, len(places) :] = absent[:, missing]
-    return out
+def _fill_text(column: Column, given: pa.Array, out: np.ndarray) -> None:
+    """Fill out (n, facts and hashed words), which is zero."""
+    n_facts = len(column.facts)
+    if kind_of(column.name, given) == "empty":
+        return
+    for first, last in free_texts.chunks(len(given), ROWS):
+        found, different = free_texts.distinct(texts(given.slice(first, last - first)))
+        table = np.zeros((len(different) + 1, out.shape[1]), np.float32)  # the last is that of missing texts
+        for place, values in enumerate(free_texts.standardised(column.facts, different)):
+            table[:-1, place] = values
+        if column.hashed:
+            free_texts.fill_words(table[:-1, n_facts:], different)
+        out[first:last] = table[found]

@@ -1,106 +1,61 @@
-"""What was learned of a table's columns: enough to encode any later table, and to say what is wrong with it."""
+"""A schema learned from a table: what each column holds, and what of it the network sees."""
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import pyarrow as pa
 
-from trivium.tables.columns import Kind, are_times, arrow_columns, kind_of, levels, numbers, times
+from trivium.tables import free_texts
+from trivium.tables.arrays import is_numeric, reader
+from trivium.tables.columns import (
+    Kind,
+    are_times,
+    arrow_column,
+    is_text,
+    kind_of,
+    levels,
+    names_of,
+    numbers,
+    order_of,
+    texts,
+    times,
+)
+from trivium.tables.dates import by_the_clock, cycles_that_vary, form_of, zone_of
 from trivium.tables.read import TableError
+from trivium.tables.record import Column, Dropped, Schema
+from trivium.tables.scaling import Learned, Scaling, learn
 
 MOST_LEVELS = 64
-"""Most columns that one category may take; the rarer levels share one more."""
+"""Most levels of a category that have a column each; all others share some."""
+
+MOST_CODES = 4096
+"""Most levels of a category that are told apart at all."""
 
 BLOCK = 1 << 22
 """Numbers handled at once, so that memory does not grow with the table."""
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column that the network sees.
+def learn_schema(X: nw.DataFrame | np.ndarray | Any, *, scaling: Scaling = "standard") -> Schema:
+    """Learn the columns of a table: a data frame, an array (n_samples, n_features) of numbers or of anything, or a
+    sparse matrix of SciPy.
 
-    kind     "number", "boolean" or "time" (one standardised column each), or "category"
-    centre   mean of the present numbers; scale is their standard deviation
-    missing  whether a value was missing, so that a column says where
-    levels   of a category: texts, most frequent first
-    other    whether rarer levels share a column
-    """
-
-    name: str
-    kind: Kind
-    centre: float = 0.0
-    scale: float = 1.0
-    missing: bool = False
-    levels: tuple[str, ...] = ()
-    other: bool = False
-
-    @property
-    def names_out(self) -> list[str]:
-        """Names of the columns that a category becomes; two levels share one, 1 for the first and -1 for the second."""
-        if len(self.levels) == 2 and not self.other:
-            return [f"{self.name}={self.levels[0]}"]
-        return [f"{self.name}={level}" for level in self.levels] + ([f"{self.name}=other"] if self.other else [])
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """A column that the network does not see, and why."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Schema:
-    """The columns of a table, in its order."""
-
-    columns: tuple[Column, ...]
-    dropped: tuple[Dropped, ...]
-
-    @property
-    def numeric(self) -> tuple[Column, ...]:
-        """Columns that become one standardised column each."""
-        return tuple(column for column in self.columns if column.kind != "category")
-
-    @property
-    def categories(self) -> tuple[Column, ...]:
-        return tuple(column for column in self.columns if column.kind == "category")
-
-    @property
-    def feature_names_out(self) -> list[str]:
-        """What the network sees, in order: numbers, where they are missing, categories."""
-        names = [column.name for column in self.numeric]
-        names += [f"{column.name} is missing" for column in self.numeric if column.missing]
-        return names + [name for column in self.categories for name in column.names_out]
-
-    def counts(self) -> dict[str, int]:
-        """Columns by kind, dropped ones last."""
-        kinds = Counter(column.kind for column in self.columns)
-        return dict(kinds) | ({"dropped": len(self.dropped)} if self.dropped else {})
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> "Schema":
-        columns = (Column(**column | {"levels": tuple(column["levels"])}) for column in content["columns"])
-        return cls(tuple(columns), tuple(Dropped(**dropped) for dropped in content["dropped"]))
-
-
-def learn_schema(X: nw.DataFrame | np.ndarray) -> Schema:
-    """Learn the columns of a table: a data frame, or an array (n_samples, n_features) of numbers or of anything.
-
+    scaling  of numbers: "standard", minus the mean over the standard deviation;
+             "robust", z / sqrt(1 + (z / 3)^2) of z = minus the median over the range between the quartiles, so that
+             nothing is farther than 3 (Holzmüller et al. 2024);
+             "quantile", the standard normal number of a value's rank
     Raises TableError for a column that mixes types, holds infinite values or a type that no network can take, and
     where no column is left that varies.
     """
-    if isinstance(X, np.ndarray) and X.dtype.kind in "biuf":
-        learned = _learn_array(X)
+    if scaling not in ("standard", "robust", "quantile"):
+        raise ValueError(
+            f"scaling must be 'standard', 'robust' or 'quantile', got {scaling!r}. Try 'robust' where a few values lie "
+            "far off."
+        )
+    if is_numeric(X):
+        learned = _learn_array(X, scaling)
     else:
-        learned = [_learn_column(name, column) for name, column in arrow_columns(X).items()]
+        learned = [_learn_column(name, arrow_column(X, name), scaling) for name in names_of(X)]
     columns = tuple(entry for entry in learned if isinstance(entry, Column))
     dropped = tuple(entry for entry in learned if isinstance(entry, Dropped))
     if not columns:
@@ -109,7 +64,14 @@ def learn_schema(X: nw.DataFrame | np.ndarray) -> Schema:
     return Schema(columns, dropped)
 
 
-def _learn_column(name: str, column: pa.Array) -> Column | Dropped:
+def _learn_array(X: Any, scaling: Scaling) -> list[Column | Dropped]:
+    names = [f"x{place}" for place in range(X.shape[1])]
+    kind: Kind = "boolean" if X.dtype.kind == "b" else "number"
+    found = learn(reader(X), X.shape[0], names, scaling)
+    return [_of_numbers(name, kind, found, place, X.shape[0], scaling) for place, name in enumerate(names)]
+
+
+def _learn_column(name: str, column: pa.Array, scaling: Scaling) -> Column | Dropped:
     kind = kind_of(name, column)
     if kind == "empty":
         return Dropped(name, "every value is missing")
@@ -117,65 +79,92 @@ def _learn_column(name: str, column: pa.Array) -> Column | Dropped:
         kind, column = "time", times(name, column)
     if kind == "category":
         return _learn_category(name, column)
-    values = numbers(name, column)
-    return _learn_numbers(name, kind, values[:, None])[0]
+
+    def read(first: int, last: int) -> np.ndarray:
+        return numbers(name, column.slice(first, last - first), first)[:, None]
+
+    found = learn(read, len(column), [name], scaling)
+    more: dict[str, Any] = {}
+    if kind == "time":
+        form, zone = form_of(column.type), zone_of(column.type)
+        varying = cycles_that_vary(by_the_clock(name, column, zone), form)
+        more = {"form": form, "zone": zone, "cycles": varying}
+        if scaling == "standard":
+            found = found._replace(centre=np.array([np.nanmedian(numbers(name, column))]))
+    return _of_numbers(name, kind, found, 0, len(column), scaling, **more)
 
 
-def _learn_array(X: np.ndarray) -> list[Column | Dropped]:
-    width = max(1, BLOCK // max(1, len(X)))
-    kind: Kind = "boolean" if X.dtype.kind == "b" else "number"
-    learned = []
-    for first in range(0, X.shape[1], width):
-        block = X[:, first : first + width].astype(np.float64)
-        if np.isinf(block).any():
-            row, place = np.argwhere(np.isinf(block))[0]
-            raise TableError(
-                f"column x{first + place} must be finite, got {block[row, place]} in row {row}. Replace infinity by a "
-                "number, or by NaN where it stands for a missing one."
-            )
-        learned += _learn_numbers(f"x{first}", kind, block, first)
-    return learned
-
-
-def _learn_numbers(name: str, kind: Kind, block: np.ndarray, first: int | None = None) -> list[Column | Dropped]:
-    """Centre and scale of every column of a block (n, columns) of float64, NaN where missing."""
-    present = ~np.isnan(block)
-    count = present.sum(axis=0)
-    counted = np.maximum(count, 1)
-    largest = np.maximum(np.abs(block, where=present, out=np.zeros_like(block)).max(axis=0), 1e-300)
-    largest = np.ldexp(0.5, np.frexp(largest)[1])  # a power of two: dividing by it loses no digit
-    scaled = np.where(present, block, 0.0) / largest  # so that no square overflows
-    low = scaled.min(axis=0, where=present, initial=np.inf)
-    varies = scaled.max(axis=0, where=present, initial=-np.inf) > low
-    scaled -= np.where(count > 0, low, 0.0)  # so that a small spread far from zero keeps its digits
-    rise = np.where(present, scaled, 0.0).sum(axis=0) / counted
-    scaled -= rise
-    scaled[~present] = 0.0
-    spread = np.sqrt((scaled * scaled).sum(axis=0) / counted)
-    mean = np.where(count > 0, low, 0.0) + rise
-    learned: list[Column | Dropped] = []
-    for place in range(block.shape[1]):
-        label = name if first is None else f"x{first + place}"
-        missing = bool(count[place] < len(block))
-        if count[place] == 0:
-            learned.append(Dropped(label, "every value is missing"))
-        elif not varies[place] and not missing:
-            learned.append(Dropped(label, "every value is the same"))
-        else:
-            scale = float(spread[place] * largest[place]) if varies[place] else 1.0
-            learned.append(Column(label, kind, float(mean[place] * largest[place]), scale or 1.0, missing))
-    return learned
+def _of_numbers(
+    name: str, kind: Kind, found: Learned, place: int, n: int, scaling: Scaling, **more: Any
+) -> Column | Dropped:
+    missing = bool(found.count[place] < n)
+    if found.count[place] == 0:
+        return Dropped(name, "every value is missing")
+    if not found.varies[place] and not missing:
+        return Dropped(name, "every value is the same")
+    centre, scale = float(found.centre[place]), float(found.scale[place])
+    return Column(name, kind, centre, scale, missing, scaling=scaling, knots=found.knots[place], **more)
 
 
 def _learn_category(name: str, column: pa.Array) -> Column | Dropped:
+    """A category; or a free text, where more than half of the values are like no other, or most values are sentences
+    that do not come again."""
     codes, names = levels(column)
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
     missing = bool((codes < 0).any())
-    seen = int((counts > 0).sum())
+    seen, n = int((counts > 0).sum()), int(counts.sum())
     if seen == 1 and not missing:
         return Dropped(name, "every value is the same")
-    order = sorted(np.flatnonzero(counts >= 2), key=lambda code: (-counts[code], names[code]))
-    if not order:
+    repeated = sorted(np.flatnonzero(counts >= 2), key=lambda code: (-counts[code], names[code]))
+    if is_text(column.type) and (seen > n / 2 or (seen > MOST_LEVELS and _are_sentences(names))):
+        text = _learn_text(name, column)
+        if text is not None:
+            return text
+    if not repeated:
         return Dropped(name, "no value occurs twice")
-    kept = order[:MOST_LEVELS]
-    return Column(name, "category", missing=missing, levels=tuple(names[code] for code in kept), other=seen > len(kept))
+    shown = repeated[:MOST_LEVELS]
+    order = order_of(column)
+    if order is not None:
+        own = set(shown)
+        kept = [*shown, *(code for code in range(len(names)) if counts[code] and code not in own)][:MOST_CODES]
+    else:
+        kept = repeated[:MOST_CODES]
+    many = len(repeated) > MOST_LEVELS
+    return Column(
+        name,
+        "category",
+        missing=missing,
+        levels=tuple(names[code] for code in kept),
+        other=seen > len(shown) and not many,
+        shown=len(shown) if len(kept) > len(shown) else None,
+        hashed=free_texts.LEVEL_COLUMNS if many else 0,
+        ranks=_ranks(order, codes, kept),
+    )
+
+
+def _ranks(order: np.ndarray | None, codes: np.ndarray, kept: list[int]) -> tuple[float, ...]:
+    """Of an ordered category, the standardised place of each level; of another, or of two levels, none."""
+    if order is None or len(kept) < 3:
+        return ()
+    ranks = order[codes[codes >= 0]].astype(np.float64)
+    return tuple(((order[kept] - ranks.mean()) / (ranks.std() or 1.0)).tolist())
+
+
+def _learn_text(name: str, column: pa.Array) -> Column | None:
+    """None where nothing recurs in it and nothing can be measured."""
+    words, facts = free_texts.learn(texts(column.drop_null()).to_pylist())
+    if not words and not facts:
+        return None
+    return Column(
+        name,
+        "text",
+        missing=column.null_count > 0,
+        hashed=free_texts.WORD_COLUMNS if words else 0,
+        facts=tuple((fact, centre, scale) for fact, (centre, scale) in facts.items()),
+    )
+
+
+def _are_sentences(names: list[str]) -> bool:
+    """Whether these values have three words or more on average; of many, the first thousand are looked at."""
+    looked_at = names[:1000]
+    return sum(len(free_texts.words(text)) for text in looked_at) >= 3 * len(looked_at)

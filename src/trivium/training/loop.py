@@ -13,8 +13,9 @@ from trivium.training.population import Member, train_population
 from trivium.training.program import BLOCK, Program, State
 from trivium.training.rows import Table
 
-SMALLEST = 64
-"""Fewest rows of a prediction: in a matrix product of 32 rows (measured on x86) the last bits are others."""
+SMALLEST = 128
+"""Fewest rows of a prediction: in a matrix product of 64 rows, with 2 to 8 columns, the last bits are others than in
+one of more (measured on x86)."""
 
 
 def train(
@@ -55,27 +56,36 @@ def train_alone(
     train_population([member], epochs=epochs, patience=patience, time_limit=time_limit, on_progress=tell)
 
 
-def evaluate(apply: Callable[[Any], Array], X: np.ndarray) -> np.ndarray:
-    """Apply a compiled function of rows to any number of them, in few shapes.
+def evaluate(
+    apply: Callable[[Any], Array], X: Any, encode: Callable[[Any, int], np.ndarray] | None = None
+) -> np.ndarray:
+    """Apply a compiled function of encoded rows to any number of them, in few shapes.
 
-    Whole blocks of a power of two: in a ragged last block a row's last bit would depend on where
-    it stands, and every number of rows would compile anew.
+    X       (n, n_inputs) float32; with `encode` anything that has a shape and can be cut into rows
+    encode  makes a block of rows, and the number of its first, what `apply` takes: in the same loop, so that the block
+            stays in the cache, and never more than some blocks are held; see `tables.encode.block_encoder`
+    Whole blocks of a power of two: in a ragged last block a row's last bit would depend on where it stands, and every
+    number of rows would compile anew.
     """
     devices.prepare()
+    n = X.shape[0]
 
     def part(first: int) -> np.ndarray:
         block = X[first : first + BLOCK]
+        block = block if encode is None else encode(block, first)
         size = max(SMALLEST, 1 << (len(block) - 1).bit_length())
         if len(block) < size:
-            block = np.concatenate([block, np.zeros((size - len(block), X.shape[1]), X.dtype)])
-        return np.asarray(apply(block))[: len(X) - first]
+            filled = np.zeros((size, block.shape[1]), block.dtype)
+            filled[: len(block)] = block
+            block = filled
+        return np.asarray(apply(block))[: n - first]
 
-    parts = [part(0)]  # alone: it may have to be compiled
-    others = range(BLOCK, len(X), BLOCK)
+    first = part(0)  # alone: it may have to be compiled
+    others = range(BLOCK, n, BLOCK)
+    if not others:
+        return first
     n_lanes = len(devices.lanes(len(others)))
     if n_lanes > 1:
         with ThreadPoolExecutor(n_lanes, "trivium") as pool:
-            parts += pool.map(part, others)
-    else:
-        parts += map(part, others)
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+            return np.concatenate([first, *pool.map(part, others)])
+    return np.concatenate([first, *map(part, others)])
