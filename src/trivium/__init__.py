@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trivium import activations, initializers, losses, optimizers, schedules
+    from trivium.diagnosis.watching import watch
     from trivium.estimators import NeuralClassifier, NeuralRegressor, load
     from trivium.search import Sweep, learning_rate_sweep
 
@@ -21,6 +22,7 @@ __all__ = [
     "losses",
     "optimizers",
     "schedules",
+    "watch",
 ]
 
 _HOMES = {
@@ -29,6 +31,7 @@ _HOMES = {
     "Sweep": "search",
     "learning_rate_sweep": "search",
     "load": "estimators",
+    "watch": "diagnosis.watching",
 }
 
 

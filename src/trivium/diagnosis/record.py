@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -67,6 +67,7 @@ class RunRecord:
     Epochs (E,); entry 0 is the state before the first update where `epoch[0] == 0`
       epoch, epoch_step      epochs and updates done before
       train_loss, train_metric, validation_loss, validation_metric   in evaluation mode, of at most 2,000 rows each
+      batch_loss, batch_metric   on the training rows, batch normalisation with their own statistics
       validation_recall      (E, C) per class, classification only
     Others
       noise_step, noise_scale        gradient noise scale, in rows (McCandlish et al. 2018, the simple one)
@@ -97,6 +98,8 @@ class RunRecord:
     epoch_step: Array = field(default_factory=_none)
     train_loss: Array = field(default_factory=_none)
     train_metric: Array = field(default_factory=_none)
+    batch_loss: Array = field(default_factory=_none)
+    batch_metric: Array = field(default_factory=_none)
     validation_loss: Array = field(default_factory=_none)
     validation_metric: Array = field(default_factory=_none)
     validation_recall: Array = field(default_factory=_none)
@@ -202,11 +205,11 @@ class Series:
 def column(rows: Sequence[Mapping[str, Any]], name: str) -> Array:
     """One entry of each row as an array, NaN where a row lacks it; lists become a second axis."""
     values = [row.get(name) for row in rows]
-    widths = [len(value) for value in values if isinstance(value, Iterable)]
+    widths = [len(value) for value in values if isinstance(value, list)]
     if not widths:
         return np.array([math.nan if value is None else float(value) for value in values])
     blank = [math.nan] * max(widths)
-    filled = [list(value) + blank[len(value) :] if isinstance(value, Iterable) else blank for value in values]
+    filled = [list(value) + blank[len(value) :] if isinstance(value, list) else blank for value in values]
     return np.array([[math.nan if entry is None else float(entry) for entry in value] for value in filled])
 
 

@@ -1,0 +1,205 @@
+"""The diagnosis on programs that are known to fail, and on healthy ones.
+
+python benchmarks/diagnosis.py [--cases FOLDER] [--seeds 0,1,2] [--json FILE] [--only TEXT] [--jobs 2]
+
+FOLDER holds `cases.yaml` and the `engine.py` that trains a case in PyTorch; default: ../shared/diagnosis beside the
+repository. Each program runs as given, with `trivium.watch` attached to its network and optimizer. A failing run counts
+as right when the first finding is one of the case's `expected` or `acceptable` labels; a healthy run counts as a false
+alarm when any finding is a warning or an error.
+"""
+
+import argparse
+import importlib.util
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+DEFAULT = Path(__file__).parents[2] / "shared" / "diagnosis"
+
+
+def load_engine(folder: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("diagnosis_engine", folder / "engine.py")
+    assert spec is not None
+    assert spec.loader is not None
+    engine = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(engine)
+    return engine
+
+
+def load_cases(folder: Path) -> list[dict[str, Any]]:
+    import yaml
+
+    return yaml.safe_load((folder / "cases.yaml").read_text(encoding="utf-8"))
+
+
+def watched_run(engine: ModuleType, case: dict[str, Any], seed: int) -> tuple[Any, dict[str, Any]]:
+    """(the closed watch, what the engine says of the end) of one program.
+
+    The two lines that a user would add go to where the engine makes its optimizer. Its own measuring, which is no part
+    of the program, is left out, but for the gradients that it zeroes.
+    """
+    import trivium
+
+    originals = {name: getattr(engine, name) for name in ("make_data", "make_opt")}
+    held: dict[str, Any] = {}
+
+    def make_data(spec: Any, seed: int) -> Any:
+        held["data"] = originals["make_data"](spec, seed)
+        return held["data"]
+
+    def make_opt(case: dict[str, Any], network: Any) -> Any:
+        optimizer = originals["make_opt"](case, network)
+        data, final = held["data"], case["model"].get("out_act")
+
+        def loss_fn(outputs: Any, targets: Any) -> Any:
+            return engine.loss_fn(case["loss"], engine.out_act(outputs, final), targets, data["task"])
+
+        held["watch"] = trivium.watch(
+            network,
+            optimizer,
+            loss_fn=loss_fn,
+            train=(data["Xtr"], data["ytr"]),
+            validation=(data["Xva"], data["yva"]),
+        )
+        return optimizer
+
+    def zeroes(network: Any, *_: Any, **__: Any) -> float:
+        network.zero_grad()
+        return float("nan")
+
+    replaced = originals | {
+        name: getattr(engine, name)
+        for name in ("probe", "lite_probe", "noise_scale", "sharpness")
+        if hasattr(engine, name)
+    }
+    stand_ins = {"make_data": make_data, "make_opt": make_opt, "noise_scale": zeroes, "sharpness": zeroes} | {
+        "probe": lambda *_: {"layers": [], "grads": []},
+        "lite_probe": lambda *_: {},
+    }
+    try:
+        for name in replaced:
+            setattr(engine, name, stand_ins[name])
+        history = engine.train(case, seed)
+    finally:
+        for name, function in replaced.items():
+            setattr(engine, name, function)
+        if "watch" in held:
+            held["watch"].close()
+    return held["watch"], history["final"]
+
+
+def run_one(job: tuple[str, dict[str, Any], int]) -> dict[str, Any]:
+    """One program, watched and diagnosed, as a row of the table."""
+    folder, case, seed = job
+    import torch
+
+    torch.set_num_threads(1)
+    engine = load_engine(Path(folder))
+    start = time.perf_counter()
+    row: dict[str, Any] = {"case": case["id"], "seed": seed, "family": case["family"], "kind": case["kind"]}
+    try:
+        watch, _ = watched_run(engine, case, seed)
+    except Exception as error:  # a program of the folder that does not run at all
+        return row | {"failed": f"{type(error).__name__}: {error}", "right": False, "findings": []}
+    trained = time.perf_counter()
+    verdict = watch.diagnosis
+    row |= {"seconds": trained - start, "rules_ms": 1000 * (time.perf_counter() - trained)}
+    return row | judge(case, [(f.name, f.severity, f.because_of) for f in verdict.findings], verdict.skipped)
+
+
+def judge(case: dict[str, Any], findings: list[tuple[str, str, str | None]], skipped: Any = ()) -> dict[str, Any]:
+    loud = [name for name, severity, _ in findings if severity != "info"]
+    accepted = {*(case.get("expected") or ()), *(case.get("acceptable") or ())}
+    right = not loud if case["kind"] == "healthy" else bool(loud) and loud[0] in accepted
+    return {
+        "right": right,
+        "first": loud[0] if loud else None,
+        "findings": findings,
+        "accepted": sorted(accepted),
+        "skipped": list(skipped),
+    }
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    failing = [row for row in rows if row["kind"] != "healthy"]
+    healthy = [row for row in rows if row["kind"] == "healthy"]
+    families = sorted({row["family"] for row in failing})
+    return {
+        "failing_runs": len(failing),
+        "right_first": sum(row["right"] for row in failing) / max(len(failing), 1),
+        "right_any": sum(
+            any(name in row["accepted"] for name, severity, _ in row["findings"] if severity != "info")
+            for row in failing
+            if "accepted" in row
+        )
+        / max(len(failing), 1),
+        "healthy_runs": len(healthy),
+        "false_alarms": sum(not row["right"] for row in healthy) / max(len(healthy), 1),
+        "families": {
+            family: [
+                sum(r["right"] for r in failing if r["family"] == family),
+                sum(r["family"] == family for r in failing),
+            ]
+            for family in families
+        },
+        "confusion": Counter(
+            f"{row['case']}: {row['first']} in place of {', '.join(row['accepted']) or 'nothing'}"
+            if "accepted" in row
+            else f"{row['case']}: did not run ({row['failed']})"
+            for row in rows
+            if not row["right"]
+        ),
+        "rules_ms": max((row.get("rules_ms", 0.0) for row in rows), default=0.0),
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    print(f"failing runs: {result['failing_runs']}, right by first finding {result['right_first']:.1%} (goal 98 %)")
+    print(f"              right by any finding {result['right_any']:.1%}")
+    print(
+        f"healthy runs: {result['healthy_runs']}, with a warning or error {result['false_alarms']:.1%} "
+        "(goal 0, at most 2 %)"
+    )
+    print(f"rules: {result['rules_ms']:.1f} ms at most (goal 50)")
+    for family, (right, total) in result["families"].items():
+        print(f"  {family:24} {right:3} of {total}")
+    for line, times in sorted(result["confusion"].items()):
+        print(f"  x{times} {line}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=Path, default=DEFAULT)
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", default="", help="only cases whose id contains this")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    seeds = [int(seed) for seed in options.seeds.split(",")]
+    cases = [case for case in load_cases(options.cases) if options.only in case["id"]]
+    jobs = [(str(options.cases), case, seed) for case in cases for seed in seeds]
+    start = time.perf_counter()
+    with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
+        rows = []
+        for row in pool.imap_unordered(run_one, jobs):
+            rows.append(row)
+            print(f"\r{len(rows)} of {len(jobs)} runs", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    rows.sort(key=lambda row: (row["case"], row["seed"]))
+    result = summary(rows)
+    show(result)
+    print(f"{time.perf_counter() - start:.0f} s")
+    if options.json:
+        options.json.write_text(json.dumps({**result, "runs": rows}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

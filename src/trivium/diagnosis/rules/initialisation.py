@@ -1,0 +1,82 @@
+"""Initialisation: where the weights start."""
+
+import math
+
+import numpy as np
+
+from trivium.diagnosis.finding import Evidence, Finding, Remedy
+from trivium.diagnosis.signals import Signals
+
+OWN = Remedy("Use the initialisation that fits the activation: He for ReLU, Glorot for tanh.", {"initializer": None})
+
+
+def symmetric_init(run: Signals) -> Finding | None:
+    """All units of a hidden layer start with the same weights, so they get the same gradient and stay the same.
+
+    A last layer of zeros is no fault. Source: Goodfellow et al. 2016, "Deep learning", section 8.4 (symmetry breaking).
+    """
+    same = set(run.run.get("symmetric") or ())
+    layers = [run.record.layers[p] for p in run.hidden if run.record.layers[p].width > 1]
+    found = [layer.name for layer in layers if any(name.startswith(f"{layer.name}.weight") for name in same)]
+    if not found or not run.unlearned:
+        return None
+    return Finding(
+        name="symmetric_init",
+        family="initialisation",
+        severity="error",
+        symptom=f"All units of layer {found[0]} start with the same weights.",
+        evidence=(Evidence("layers whose units are equal", ", ".join(found[:5]), None, "Goodfellow et al. 2016"),),
+        cause="Equal units get equal gradients: a layer of them counts as one unit; with zeros nothing moves at all.",
+        remedies=(OWN,),
+        confidence=0.95,
+        depth=1,
+    )
+
+
+def bad_init(run: Signals) -> Finding | None:
+    """The starting weights make the signal shrink or grow from layer to layer, or the first loss absurd.
+
+    Told from three things: weights x sqrt(inputs) far from 1; the spread over rows in the last hidden layer against the
+    first; the loss at the start against that of a constant prediction.
+    Source: He et al. 2015, "Delving deep into rectifiers"; Glorot & Bengio 2010. Margin: usual initialisations give
+    0.3 to 2.5 (weights), healthy runs 0.05 to 20 (signal) and at most 3 (loss).
+    """
+    if not run.unlearned:
+        return None
+    gains = run.gains[[p for p in run.hidden if p < len(run.gains)]]
+    gains = gains[np.isfinite(gains)]
+    if not len(gains):
+        return None
+    gain, ratio, loss = float(np.median(gains)), run.signal_ratio, run.start_loss / run.baseline
+    small = (gain < 0.25 and (ratio < 0.02 or len(gains) == 1)) or (ratio < 0.02 and gain < 0.6 and len(gains) >= 3)
+    large = gain > 4 or (ratio > 100 and gain > 2)
+    absurd = loss > 4 * max(1.0, run.input_size) and math.isfinite(loss)
+    if small and not run.stuck:
+        return None
+    if not (small or large or absurd):
+        return None
+    if small:
+        symptom, cause = (
+            "The weights start too small.",
+            "Each layer shrinks the signal, and the gradient on its way back.",
+        )
+    elif large:
+        symptom, cause = "The weights start too large.", "Each layer blows the signal up: units saturate or overflow."
+    else:
+        symptom = f"The first loss is {loss:.1f} times that of knowing nothing."
+        cause = "The last layer starts with large weights: the network is sure of itself before it has seen anything."
+    return Finding(
+        name="bad_init",
+        family="initialisation",
+        severity="error",
+        symptom=symptom,
+        evidence=(
+            Evidence("median of weights x sqrt(inputs) at the start", gain, 0.25 if small else 4.0, "He et al. 2015"),
+            Evidence("spread over rows, last hidden layer / first", ratio, 0.02 if small else 100.0, "", "unit_std"),
+            Evidence("loss at the start / loss of a constant", loss, 4.0, "", "step_loss"),
+        ),
+        cause=cause,
+        remedies=(OWN, Remedy("Start biases at zero.")),
+        confidence=0.9 if (small and ratio < 1e-3) or gain > 4 else 0.65,
+        depth=2,
+    )
