@@ -14,7 +14,7 @@ random = np.random.default_rng(0)
 
 def odd_numbers(n=3000):
     """Skewed, discrete, far from zero, with outliers, with gaps, and a constant with gaps."""
-    X = np.column_stack(
+    return np.column_stack(
         [
             random.lognormal(size=n),
             random.integers(0, 3, n),
@@ -24,7 +24,6 @@ def odd_numbers(n=3000):
             np.where(random.random(n) < 0.3, np.nan, 4.0),
         ]
     )
-    return X
 
 
 @pytest.mark.parametrize("scaling", ["standard", "robust", "quantile"])

@@ -56,8 +56,8 @@ def check_like(name: str, kind: pa.DataType, form: Form, zone: str | None) -> No
 
 
 def seconds(column: pa.Array) -> np.ndarray:
-    """Times as seconds, (n,) float64, NaN where missing: since 1970 (in UTC, where they have a zone), since midnight, or
-    as long as they last."""
+    """Times as seconds, (n,) float64, NaN where missing: since 1970 (in UTC, where they have a zone), since midnight,
+    or as long as they last."""
     kind = column.type
     if pa.types.is_date(kind):
         column = column.cast(pa.timestamp("s"))

@@ -35,7 +35,7 @@ Read = Callable[[int, int], np.ndarray]
 class Learned(NamedTuple):
     """What `learn` finds of every column, each (columns,)."""
 
-    count: np.ndarray  # values present
+    n_present: np.ndarray
     varies: np.ndarray  # whether they differ
     centre: np.ndarray  # the mean, or the median
     scale: np.ndarray  # the standard deviation or, under "robust", the range between the quartiles

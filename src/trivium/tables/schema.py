@@ -1,5 +1,6 @@
 """A schema learned from a table: what each column holds, and what of it the network sees."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import narwhals as nw
@@ -97,8 +98,8 @@ def _learn_column(name: str, column: pa.Array, scaling: Scaling) -> Column | Dro
 def _of_numbers(
     name: str, kind: Kind, found: Learned, place: int, n: int, scaling: Scaling, **more: Any
 ) -> Column | Dropped:
-    missing = bool(found.count[place] < n)
-    if found.count[place] == 0:
+    missing = bool(found.n_present[place] < n)
+    if found.n_present[place] == 0:
         return Dropped(name, "every value is missing")
     if not found.varies[place] and not missing:
         return Dropped(name, "every value is the same")
@@ -142,7 +143,7 @@ def _learn_category(name: str, column: pa.Array) -> Column | Dropped:
     )
 
 
-def _ranks(order: np.ndarray | None, codes: np.ndarray, kept: list[int]) -> tuple[float, ...]:
+def _ranks(order: np.ndarray | None, codes: np.ndarray, kept: Sequence[Any]) -> tuple[float, ...]:
     """Of an ordered category, the standardised place of each level; of another, or of two levels, none."""
     if order is None or len(kept) < 3:
         return ()
