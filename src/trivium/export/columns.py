@@ -1,25 +1,32 @@
 """A table's columns as inputs of an ONNX graph, encoded there as `tables.encode` does it, and a table as those inputs.
 
 What ONNX has no word for: a missing number is NaN, a missing text is "" (or, where "" is a value that the fit saw,
-"<missing>"), a time is its seconds since 1970 in UTC.
+"<missing>"), a moment is its seconds since 1970 in UTC, a time of day its seconds since midnight, a duration its own.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import pyarrow as pa
 
+from trivium.export import dates
 from trivium.export.graph import ExportError, Graph, Tensor
-from trivium.tables.columns import arrow_columns, kind_of, levels, numbers, times
-from trivium.tables.encode import FARTHEST
-from trivium.tables.schema import Column, Schema
+from trivium.tables.arrays import dense, in_rows, is_numeric
+from trivium.tables.columns import arrow_column, kind_of, levels, numbers, times
+from trivium.tables.encode import encode
+from trivium.tables.record import Column, Schema
+from trivium.tables.scaling import FARTHEST
 
 TYPES = {"double": float, "float": np.float32, "int64": np.int64, "int32": np.int32, "bool": bool, "string": object}
 """What an input may be: ONNX's names."""
 
 MATRIX = "X"
 """The one input of a model that learned from an array of numbers, (N, n_features)."""
+
+ENCODED = " encoded"
+"""Behind the name of a free text that enters as the numbers that its words become."""
 
 
 def input_types(schema: Schema, matrix: bool, wanted: Mapping[str, str] | None = None) -> dict[str, np.dtype]:
@@ -29,86 +36,101 @@ def input_types(schema: Schema, matrix: bool, wanted: Mapping[str, str] | None =
     wanted  ONNX's names of types for some inputs
     Raises ExportError for an input that is not there or a type that its column cannot be.
     """
-    usual = {MATRIX: np.dtype(float)} if matrix else {column.name: _usual(column) for column in schema.columns}
+    usual = {MATRIX: np.dtype(float)} if matrix else dict(map(_usual, schema.columns))
     for name, type_name in (wanted or {}).items():
         if name not in usual:
-            raise ExportError(f"input_types must name inputs, got {name!r}. There are {', '.join(list(usual)[:20])}.")
+            raise ExportError(f"types must name inputs, got {name!r}. There are {', '.join(list(usual)[:20])}.")
         texts = usual[name].kind == "O"
         allowed = ("string", "int64", "int32", "bool") if texts else ("double", "float", "int64", "int32", "bool")
         if type_name not in allowed:
-            raise ExportError(
-                f"input_types must hold {', '.join(allowed)} for {name!r}, got {type_name!r}. Choose one of them."
-            )
+            raise ExportError(f"types must hold {', '.join(allowed)} for {name!r}, got {type_name!r}. Choose one.")
         usual[name] = np.dtype(TYPES[type_name])
     return usual
 
 
-def _usual(column: Column) -> np.dtype:
+def _usual(column: Column) -> tuple[str, np.dtype]:
+    """Name and type of a column's input."""
+    if column.kind == "text":
+        return f"{column.name}{ENCODED}", np.dtype(np.float32)
     if column.kind == "category":
-        return np.dtype(object)
-    return np.dtype(bool if column.kind == "boolean" and not column.missing else float)
+        return column.name, np.dtype(object)
+    return column.name, np.dtype(bool if column.kind == "boolean" and not column.missing else float)
 
 
-def add_columns(graph: Graph, schema: Schema, types: Mapping[str, np.dtype], n_features: int) -> Tensor:
+def add_columns(graph: Graph, schema: Schema, types: Mapping[str, np.dtype], n_features: int | None) -> Tensor:
     """Inputs for every column and what the network takes of them, (N, n_inputs) float32.
 
-    n_features  columns of the matrix, where one input holds them all
+    n_features  columns of the one matrix that is the input; None: an input per column
     """
-    for column in schema.columns:
-        if column.kind not in ("number", "boolean", "time", "category"):
-            raise ExportError(
-                f"column {column.name!r} must be of numbers, booleans, times or categories to be exported, got one of "
-                f"kind {column.kind!r}. Drop it, or keep the model in its own format: `save`."
-            )
-    if MATRIX in types and len(types) == 1 and [column.name for column in schema.columns] != [MATRIX]:
+    if n_features is not None:
         given = graph.input(MATRIX, (graph.batch, n_features), types[MATRIX], "numbers, NaN where missing")
         places = [int(column.name[1:]) for column in schema.columns]
-        given = graph.cast(given, float)
-        if places != list(range(n_features)):
-            given = _columns_of(graph, given, places)
-        return _joined(graph, _numbers(graph, schema.numeric, given))
-    given = {
-        column.name: graph.input(column.name, (graph.batch, 1), types[column.name], _doc(column))
-        for column in schema.columns
-    }
+        values = graph.cast(given, float)
+        values = values if places == list(range(n_features)) else _columns_of(graph, values, places)
+        return _joined(graph, _numbers(graph, schema, values))
+    given = {column.name: _input(graph, column, types) for column in schema.columns}
     parts = []
     if schema.numeric:
         values = _joined(graph, [graph.cast(given[column.name], float) for column in schema.numeric])
-        parts += _numbers(graph, schema.numeric, values)
-    parts += [_category(graph, column, given[column.name]) for column in schema.categories]
+        parts += _numbers(graph, schema, values)
+    for column in schema.wide:
+        if column.kind == "category":
+            parts.append(_category(graph, column, given[column.name]))
+        elif column.kind == "text":
+            parts.append(given[column.name])
+        else:
+            seconds = graph.cast(given[column.name], float)
+            parts.append(dates.cycles(graph, seconds, column.cycles, column.zone))
     return _joined(graph, parts)
 
 
-def _numbers(graph: Graph, columns: tuple[Column, ...], values: Tensor) -> list[Tensor]:
-    """Standardised numbers, and where they are missing."""
-    shape = values.shape
+def _input(graph: Graph, column: Column, types: Mapping[str, np.dtype]) -> Tensor:
+    name, _ = _usual(column)
+    width = len(column.names_out) if column.kind == "text" else 1
+    return graph.input(name, (graph.batch, width), types[name], _doc(column))
+
+
+def _numbers(graph: Graph, schema: Schema, values: Tensor) -> list[Tensor]:
+    """Scaled numbers, and where they are missing."""
+    scaler, shape = schema.scaler, values.shape
+    if scaler.scaling == "quantile":
+        raise ExportError(
+            "scaling must be 'standard' or 'robust' to be exported, got 'quantile', for which ONNX has no function. "
+            "Choose 'robust'."
+        )
     absent = graph.op("IsNaN", [values], shape, bool)
-    centre = graph.constant([[column.centre for column in columns]], float)
-    scale = graph.constant([[column.scale for column in columns]], float)
-    scaled = graph.op("Div", [graph.op("Sub", [values, centre], shape), scale], shape)
+    scaled = graph.op("Sub", [values, graph.constant(scaler.centre[None], float)], shape)
+    scaled = graph.op("Div", [scaled, graph.constant(scaler.scale[None], float)], shape)
     scaled = graph.op("Clip", [scaled, graph.constant(-FARTHEST), graph.constant(FARTHEST)], shape)
+    if scaler.scaling == "robust":
+        third = graph.op("Div", [scaled, graph.constant(3.0)], shape)
+        size = graph.op("Add", [graph.op("Mul", [third, third], shape), graph.constant(1.0)], shape)
+        scaled = graph.op("Div", [scaled, graph.op("Sqrt", [size], shape)], shape)
     scaled = graph.cast(graph.op("Where", [absent, graph.constant(0.0), scaled], shape, float), np.float32)
-    places = [place for place, column in enumerate(columns) if column.missing]
+    places = np.flatnonzero(scaler.missing).tolist()
     return [scaled, graph.cast(_columns_of(graph, absent, places), np.float32)] if places else [scaled]
 
 
 def _category(graph: Graph, column: Column, given: Tensor) -> Tensor:
-    """A row of a table of codes: one for each level, one for the rarer ones together, one for nothing."""
+    """The row of a table that a level has, with one for levels that are not known and one for what is missing."""
     if given.dtype == bool:
         words = graph.constant("True", object), graph.constant("False", object)
         given = graph.op("Where", [given, *words], given.shape, object)
     given = graph.cast(given, object)
-    width, n_levels = len(column.names_out), len(column.levels)
-    codes = np.eye(n_levels + column.other, width, dtype=np.float32) if width > 1 or n_levels != 2 else [[1], [-1]]
-    codes = np.concatenate([np.asarray(codes, np.float32), np.zeros((1, width), np.float32)])
-    nothing = len(codes) - 1
+    n = len(column.levels)
+    place_of = {name: place for place, name in enumerate(column.levels)} | {missing_text(column): n + 1}
+    for name, place in list(place_of.items()):
+        if name.lstrip("-").isdigit():  # pandas writes a whole number with .0 where one of the column is missing
+            place_of.setdefault(f"{name}.0", place)
+        elif name.lstrip("-").removesuffix(".0").isdigit():
+            place_of.setdefault(name.removesuffix(".0"), place)
     places = graph.op(
         "LabelEncoder", [given], given.shape, np.int64, domain="ai.onnx.ml",
-        keys_strings=[*column.levels, missing_text(column)], values_int64s=[*range(n_levels), nothing],
-        default_int64=n_levels if column.other else nothing,
+        keys_strings=list(place_of), values_int64s=list(place_of.values()), default_int64=n,
     )  # fmt: skip
     places = graph.op("Reshape", [places, graph.constant([-1], np.int64)], (graph.batch,))
-    return graph.op("Gather", [graph.constant(codes), places], (graph.batch, width), np.float32, axis=0)
+    table = column.table
+    return graph.op("Gather", [graph.constant(table), places], (graph.batch, table.shape[1]), np.float32, axis=0)
 
 
 def _columns_of(graph: Graph, values: Tensor, places: list[int]) -> Tensor:
@@ -130,51 +152,85 @@ def missing_text(column: Column) -> str:
 
 
 def _doc(column: Column) -> str:
+    if column.kind == "text":
+        return "the numbers that the words become, as trivium.export.model.onnx_inputs makes them"
     if column.kind == "category":
         return f"a text; {missing_text(column)!r} where missing"
-    unit = ", in seconds since 1970 UTC" if column.kind == "time" else ""
-    return f"a {'number' if column.kind == 'time' else column.kind}{unit}; NaN where missing"
+    if column.kind == "time":
+        since = {"clock": "seconds since midnight", "duration": "seconds"}.get(column.form, "seconds since 1970 in UTC")
+        return f"{since}; NaN where missing"
+    return f"a {column.kind}; NaN where missing"
 
 
 def described(schema: Schema, types: Mapping[str, np.dtype]) -> list[dict[str, Any]]:
-    """The columns in JSON, for whoever finds the file."""
+    """The columns, as JSON can hold them, for whoever finds the file."""
     names = {np.dtype(kind): name for name, kind in TYPES.items()}
-    return [
-        {"name": column.name, "kind": column.kind, "input": column.name if column.name in types else MATRIX,
-         "type": names[types.get(column.name, types.get(MATRIX, np.dtype(float)))], "missing": _doc(column)}
-        for column in schema.columns
-    ]  # fmt: skip
+    found = []
+    for column in schema.columns:
+        name = _usual(column)[0] if MATRIX not in types or len(types) > 1 else MATRIX
+        found.append({"name": column.name, "input": name, "type": names[types[name]], "holds": _doc(column)})
+    return found
 
 
-def as_inputs(schema: Schema, types: Mapping[str, np.dtype], table: Any, n_features: int) -> dict[str, np.ndarray]:
+def as_inputs(schema: Schema, types: Mapping[str, np.dtype], table: Any, matrix: bool) -> dict[str, np.ndarray]:
     """A table (a frame with the schema's columns, or an array) as what ONNX Runtime takes: an array for each input."""
-    arrays = arrow_columns(table)
-    if MATRIX in types and len(types) == 1 and MATRIX not in arrays:
-        given = np.stack([numbers(f"x{place}", arrays[f"x{place}"]) for place in range(n_features)], axis=1)
-        return {MATRIX: given.astype(types[MATRIX])}
-    return {
-        column.name: _as_input(column, arrays[column.name], types[column.name])[:, None] for column in schema.columns
-    }
+    if matrix:
+        if is_numeric(table):
+            return {MATRIX: dense(in_rows(table)).astype(types[MATRIX])}
+        columns = [numbers(f"x{place}", arrow_column(table, f"x{place}")) for place in range(table.shape[1])]
+        return {MATRIX: np.stack(columns, axis=1).astype(types[MATRIX])}
+    inputs = {}
+    for column in schema.columns:
+        name, _ = _usual(column)
+        inputs[name] = _as_input(column, arrow_column(table, column.name), types[name])
+    return inputs
 
 
 def _as_input(column: Column, given: pa.Array, dtype: np.dtype) -> np.ndarray:
+    """A column (n, 1), or the words of a text (n, width)."""
     kind = kind_of(column.name, given)
+    if column.kind == "text":
+        return _words(column, given)
     if column.kind == "category":
-        if kind == "empty":
-            return np.full(len(given), missing_text(column), object)
-        codes, names = levels(given)
+        codes, names = (np.full(len(given), -1), []) if kind == "empty" else levels(given)
         if kind == "boolean" and {"true", "false"} & set(column.levels):
             names = [name.lower() for name in names]
-        values = np.array([*names, missing_text(column)], object)[codes]
-        return values if dtype.kind == "O" else values.astype(dtype)
+        if dtype.kind != "O":
+            return _as_wholes(column, codes, names).astype(dtype)[:, None]
+        return np.array([*names, missing_text(column)], object)[codes][:, None]
     if kind == "empty":
-        return np.full(len(given), np.nan).astype(dtype)
-    if kind == "category" and column.kind == "time":
-        given = times(column.name, given)
-    values = numbers(column.name, given)
-    if dtype.kind in "bi" and np.isnan(values).any():
+        values = np.full(len(given), np.nan)
+    else:
+        values = numbers(
+            column.name, times(column.name, given) if kind == "category" and column.kind == "time" else given
+        )
+    if dtype.kind in "bi":
+        _refuse_gaps(column, np.isnan(values), "double")
+    return values.astype(dtype)[:, None]
+
+
+def _as_wholes(column: Column, codes: np.ndarray, names: list[str]) -> np.ndarray:
+    """The levels of a category as the whole numbers or truths that their texts name, (n,)."""
+    _refuse_gaps(column, codes < 0, "string")
+    truths = {"False": 0, "True": 1, "false": 0, "true": 1}
+    try:
+        return np.array([truths[name] if name in truths else int(name) for name in names])[codes]
+    except ValueError as error:
+        raise ExportError(
+            f"column {column.name!r} must hold whole numbers or truths, got a text ({error}). Export with "
+            f"types={{{column.name!r}: 'string'}}."
+        ) from None
+
+
+def _refuse_gaps(column: Column, absent: np.ndarray, instead: str) -> None:
+    if absent.any():
         raise ExportError(
             f"column {column.name!r} must be there in every row, got a missing value in row "
-            f"{int(np.flatnonzero(np.isnan(values))[0])}. Export with input_types={{{column.name!r}: 'double'}}."
+            f"{int(np.flatnonzero(absent)[0])}. Export with types={{{column.name!r}: {instead!r}}}."
         )
-    return values.astype(dtype)
+
+
+def _words(column: Column, given: pa.Array) -> np.ndarray:
+    """The part of the encoded rows that belongs to a free text."""
+    alone = Schema((column,), ())
+    return encode(alone, nw.from_native(pa.table({column.name: given}), eager_only=True))

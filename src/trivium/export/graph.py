@@ -50,9 +50,10 @@ class Graph:
         return tensor
 
     def output(self, tensor: Tensor, name: str, shape: Sequence[Any]) -> None:
-        """Name an array as an output."""
+        """Name an array as an output; an underscore more where an input has that name."""
+        name = f"{name}_" if any(name == given.name for given in self.inputs) else name
         tensor = self.whole(tensor, shape)
-        self.nodes.append(self.onnx.helper.make_node("Identity", [self.named(tensor)], [name], name=f"out_{name}"))
+        self.nodes.append(self.onnx.helper.make_node("Identity", [self.named(tensor)], [name], name=f"/{name}"))
         sizes = [size if isinstance(size, int) else "N" for size in shape]
         self.outputs.append(self.onnx.helper.make_tensor_value_info(name, self.type_of(tensor.dtype), sizes))
 
@@ -76,10 +77,10 @@ class Graph:
     ) -> list[Tensor]:
         """Add a node of several outputs, each given as (shape, dtype)."""
         place = len(self.nodes)
-        made = [Tensor(f"{kind}_{place}_{k}", shape, np.dtype(dtype)) for k, (shape, dtype) in enumerate(outputs)]
+        made = [Tensor(f"/{kind}_{place}_{k}", shape, np.dtype(dtype)) for k, (shape, dtype) in enumerate(outputs)]
         names = [self.named(tensor) for tensor in inputs]
         node = self.onnx.helper.make_node(
-            kind, names, [tensor.name for tensor in made], name=f"{kind}_{place}", domain=domain, **given
+            kind, names, [tensor.name for tensor in made], name=f"/{kind}_{place}", domain=domain, **given
         )
         self.nodes.append(node)
         return made
@@ -92,7 +93,7 @@ class Graph:
         content = tuple(value.ravel().tolist()) if value.dtype.kind == "O" else value.tobytes()
         key = (value.dtype.str, value.shape, content)
         if key not in self.initializers:
-            name = f"constant_{len(self.initializers)}"
+            name = f"/constant_{len(self.initializers)}"
             self.initializers[key] = self.onnx.numpy_helper.from_array(value, name)
         return self.initializers[key].name
 

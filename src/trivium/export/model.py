@@ -10,14 +10,21 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from trivium.export import scoring
-from trivium.export.columns import MATRIX, add_columns, as_inputs, described, input_types
+from trivium.export.columns import add_columns, as_inputs, described, input_types
 from trivium.export.graph import ExportError, Graph, Tensor
 from trivium.export.translate import add_function, symbol
 from trivium.files import write_whole
 from trivium.tables import encode, read
+from trivium.tables.record import Schema
 
 
-def to_onnx(estimator: Any, path: str | os.PathLike | None = None, *, types: Mapping[str, str] | None = None) -> Any:
+def to_onnx(
+    estimator: Any,
+    path: str | os.PathLike | None = None,
+    *,
+    types: Mapping[str, str] | None = None,
+    texts_encoded: bool = False,
+) -> Any:
     """The estimator with its preprocessing as an ONNX model (onnx.ModelProto), also written to `path`.
 
     Inputs: one per column that the model uses, (N, 1), under the column's name: double for numbers (NaN where missing),
@@ -26,16 +33,19 @@ def to_onnx(estimator: Any, path: str | os.PathLike | None = None, *, types: Map
     Outputs: `label` (N,) and `probabilities` (N, n_classes) float, columns in the order of `classes_`, the latter only
     after a loss that knows probabilities; of a regressor `prediction` (N,) double, in units of y.
 
-    path   written whole or not at all
-    types  other types for some inputs, such as {"age": "int64", "price": "float"}: ONNX's own names
+    path           written whole or not at all
+    types          other types for some inputs, such as {"age": "int64", "price": "float"}: ONNX's own names
+    texts_encoded  whether free texts, which ONNX cannot take apart into words, enter as the numbers that Trivium makes
+                   of them: an input `NAME encoded`, (N, width) float; without it they are refused
     Trap: a float input loses digits of large numbers before they are standardised; infinities are not refused but cut
     off. `onnx_inputs` makes the inputs of a table.
     Raises ExportError for a network or a column that ONNX has no words for, ModuleNotFoundError without onnx.
     """
     check_is_fitted(estimator)
-    graph = Graph(symbol())
-    schema, of_inputs = estimator.schema_, input_types(estimator.schema_, _matrix(estimator), types)
-    rows = add_columns(graph, schema, of_inputs, estimator.n_features_in_)
+    graph, matrix = Graph(symbol()), _matrix(estimator)
+    of_inputs = input_types(estimator.schema_, matrix, types)
+    _refuse_texts(estimator.schema_, texts_encoded)
+    rows = add_columns(graph, estimator.schema_, of_inputs, estimator.n_features_in_ if matrix else None)
     predictions = _average(graph, estimator.models_, rows)
     classes = getattr(estimator, "classes_", None)
     if classes is None:
@@ -63,12 +73,23 @@ def onnx_inputs(estimator: Any, X: Any, *, types: Mapping[str, str] | None = Non
     else:
         X = np.asarray(X)
     of_inputs = input_types(estimator.schema_, _matrix(estimator), types)
-    return as_inputs(estimator.schema_, of_inputs, X, estimator.n_features_in_)
+    return as_inputs(estimator.schema_, of_inputs, X, _matrix(estimator))
 
 
 def _matrix(estimator: Any) -> bool:
     """Whether one input holds all columns: after an array of numbers, whose columns have no names."""
-    return not hasattr(estimator, "feature_names_in_") and not estimator.schema_.categories
+    kinds = {column.kind for column in estimator.schema_.columns}
+    return not hasattr(estimator, "feature_names_in_") and kinds <= {"number", "boolean"}
+
+
+def _refuse_texts(schema: Schema, encoded: bool) -> None:
+    names = [column.name for column in schema.columns if column.kind == "text"]
+    if names and not encoded:
+        raise ExportError(
+            f"column {names[0]!r} must not hold free texts to be exported whole, for ONNX cannot take words apart. "
+            "Leave such columns out of the fit, or export with texts_encoded=True: their inputs are then numbers, "
+            "which onnx_inputs makes."
+        )
 
 
 def _average(graph: Graph, models: Sequence[Any], rows: Tensor) -> Tensor:
@@ -118,5 +139,5 @@ def _metadata(estimator: Any, of_inputs: Mapping[str, np.dtype]) -> dict[str, st
         "target": str(getattr(estimator, "target_name_", None) or ""),
         "columns": json.dumps(described(estimator.schema_, of_inputs)),
         "classes": json.dumps([str(name) for name in getattr(estimator, "classes_", [])]),
-        "layout": "matrix" if MATRIX in of_inputs and _matrix(estimator) else "columns",
+        "layout": "matrix" if _matrix(estimator) else "columns",
     }

@@ -34,6 +34,8 @@ def add_function(graph: Graph, function: Callable, rows: Tensor) -> list[Tensor]
     try:
         traced = jax.make_jaxpr(function)(jax.ShapeDtypeStruct(rows.shape, rows.dtype))
     except (TypeError, jax.errors.InconclusiveDimensionOperation) as error:
+        if isinstance(error, TypeError) and "_DimExpr" not in str(error):
+            raise
         raise ExportError(
             f"a network must be written for any number of rows to be exported, got one that is not ({error}). "
             "Write rows.shape[0] for len(rows), and let nothing hang on that number."
