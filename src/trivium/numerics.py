@@ -97,6 +97,13 @@ def magnitude(z: Array) -> Array:
     return jnp.where(z < 0, -z, z)
 
 
+def signed(size: Array, z: Array) -> Array:
+    """size, which has no sign, with the sign of z, by its bit alone: `jnp.copysign` compares both signs first."""
+    integer = _INTEGERS[z.dtype.name]
+    sign = lax.bitcast_convert_type(z, integer) & jnp.iinfo(integer).min
+    return lax.bitcast_convert_type(lax.bitcast_convert_type(size, integer) | sign, z.dtype)
+
+
 def polynomial(z: Array, coefficients: Sequence[float]) -> Array:
     """The sum of coefficients[k] * z^k, by Horner's rule."""
     total = jnp.full_like(z, coefficients[-1])
@@ -118,6 +125,8 @@ def near_root(z: Array, root: float, coefficients: Sequence[float], rest: Array 
     return (difference + rest) * polynomial(difference, shifted) - lost * coefficients[0]
 
 
+_INTEGERS = {"float32": jnp.int32, "float64": jnp.int64}
+
 _HALF = {"float32": 12, "float64": 27}
 """Bits to cut off so that a product of two heads is exact."""
 
@@ -130,5 +139,5 @@ def _settled(value: Array, rest: Array) -> tuple[Array, Array]:
 
 def _head(z: Array, bits: int) -> Array:
     """z without its last bits."""
-    integer = {"float32": jnp.int32, "float64": jnp.int64}[z.dtype.name]
+    integer = _INTEGERS[z.dtype.name]
     return lax.bitcast_convert_type(lax.bitcast_convert_type(z, integer) & jnp.asarray(-1 << bits, integer), z.dtype)

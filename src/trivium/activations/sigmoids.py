@@ -5,7 +5,7 @@ from jax import Array, lax
 
 from trivium.activations import _gated
 from trivium.activations._rules import with_derivatives
-from trivium.numerics import magnitude
+from trivium.numerics import magnitude, signed
 
 
 def _closed(z: Array) -> Array:
@@ -87,7 +87,7 @@ def tanh(z: Array) -> Array:
     Source: LeCun, Bottou, Orr & Müller 1998, "Efficient BackProp".
     """
     v = _tanh_quotient(z)
-    return jnp.copysign(jnp.where(v <= 0, -v, 1 - v * (2 * _gated.BACK)), z)
+    return signed(jnp.where(v <= 0, jnp.abs(v), 1 - v * (2 * _gated.BACK)), z)
 
 
 @with_derivatives(lambda z: jnp.where(jnp.abs(z) < 1, 1, 0).astype(z.dtype))
