@@ -164,6 +164,24 @@ hit_power.defjvps(
 
 
 @jax.custom_jvp
+def focused(value: Array, rest: Array, gamma: Array) -> Array:
+    """-(1 - p)^gamma * log(p), p = sigmoid(value + rest); of its slopes only the whole may underflow."""
+    return hit_power(-value, -rest, gamma) * surprise(value, rest)
+
+
+def _focused_slope(value: Array, rest: Array, gamma: Array) -> Array:
+    both = gamma * hit(value, rest) * surprise(value, rest) + hit(-value, -rest)
+    return -(hit_power(-value, -rest, gamma) * both)
+
+
+focused.defjvps(
+    lambda tangent, _, value, rest, gamma: tangent * _focused_slope(value, rest, gamma),
+    None,
+    lambda tangent, loss, value, rest, gamma: -tangent * loss * surprise(-value, -rest),
+)
+
+
+@jax.custom_jvp
 def surprise_above_miss(value: Array, rest: Array) -> Array:
     """-log(p) - (1 - p), p = sigmoid(value + rest), which is about (1 - p)^2 / 2 for a p near 1."""
     miss = hit(-value, -rest)

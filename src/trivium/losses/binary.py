@@ -12,9 +12,10 @@ from annotated_types import Ge, Gt, Interval
 from jax import Array
 
 from trivium.activations import sigmoid
+from trivium.losses._cancelling import sigmoid_less
 from trivium.losses._contract import SampleWeight, Share, same_shape, spread_like, weighted
-from trivium.losses._exact import hit_power, log1p_exp, narrowed, power, surprise, widened
-from trivium.losses._sums import ratio
+from trivium.losses._exact import focused, log1p_exp, narrowed, power, widened
+from trivium.losses._special import times_exp
 
 
 def binary_cross_entropy(
@@ -97,8 +98,7 @@ def binary_focal(
     second, first = targets, 1 - targets
     if alpha is not None:
         second, first = second * spread_like(z, alpha), first * (1 - spread_like(z, alpha))
-    losses = second * hit_power(-z, none, exponent) * surprise(z, none)
-    losses = losses + first * hit_power(z, none, exponent) * surprise(-z, none)
+    losses = second * focused(z, none, exponent) + first * focused(-z, none, exponent)
     return weighted(narrowed(losses, logits), sample_weight)
 
 
@@ -128,7 +128,7 @@ def asymmetric(
     z = widened(logits)
     targets = same_shape("logits", z, targets, Share).astype(z.dtype)
     none = jnp.zeros_like(z)
-    present = hit_power(-z, none, spread_like(z, gamma_positive)) * surprise(z, none)
+    present = focused(z, none, spread_like(z, gamma_positive))
     absent = _absent(z, spread_like(z, gamma_negative), spread_like(z, clip))
     return weighted(narrowed(targets * present + (1 - targets) * absent, logits), sample_weight)
 
@@ -136,36 +136,44 @@ def asymmetric(
 @jax.custom_jvp
 def _absent(z: Array, gamma: Array, clip: Array) -> Array:
     """-m^gamma * log(1 - m), m = max(0, sigmoid(z) - clip)."""
-    inside, m, _ = _shifted(z, clip)
-    return jnp.where(inside, power(m, gamma) * _surprise_of_absent(z, m, clip), 0)
+    inside, m, rest = _shifted(z, clip)
+    return jnp.where(inside, _power(m, rest, gamma) * _surprise_of_absent(z, m, rest, clip), 0)
 
 
 @_absent.defjvp
 def _(primals, tangents):
     """m^gamma times the sum of two terms of one sign, of which neither is infinite where m vanishes."""
     z, gamma, clip = primals
-    inside, m, left = _shifted(z, clip)
-    weight, surprised = power(m, gamma), _surprise_of_absent(z, m, clip)
-    by_m = weight * (gamma * (surprised / m) * sigmoid(z) * sigmoid(-z) + left * sigmoid(z))
+    inside, m, rest = _shifted(z, clip)
+    weight, surprised = _power(m, rest, gamma), _surprise_of_absent(z, m, rest, clip)
+    miss, left = sigmoid(-z) + clip, 1 / (1 + clip + times_exp(clip, z))  # 1 - m and the share of 1 - s in it
+    steepness = gamma * (surprised / m)
+    by_m = weight * (steepness * miss + 1) * left * sigmoid(z)
     by_gamma = weight * surprised * jnp.log(m)
-    by_clip = -weight * (gamma * (surprised / m) + 1 / jnp.maximum(sigmoid(-z) + clip, jnp.finfo(z.dtype).tiny))
+    by_clip = -weight * (steepness + 1 / jnp.maximum(miss, jnp.finfo(z.dtype).tiny))
     moves = by_m * tangents[0] + by_gamma * tangents[1] + by_clip * tangents[2]
     return _absent(*primals), jnp.where(inside, moves, 0)
 
 
 def _shifted(z: Array, clip: Array) -> tuple[Array, Array, Array]:
-    """Where m is above 0; m, 1/2 elsewhere; and (1 - s) / (1 - m), which is 1 without a clip."""
-    inside = ~(sigmoid(z) <= clip)  # a NaN stays one
-    m = jnp.where(inside, sigmoid(z) - clip, 0.5)
-    return inside, m, ratio(sigmoid(-z), clip)
+    """Where m is above 0; m, 1/2 elsewhere; and by which part of itself the float32 number m is too small."""
+    m, rest = sigmoid_less(z, clip)
+    inside = ~(m <= 0)  # a NaN stays one
+    return inside, jnp.where(inside, m, 0.5), jnp.where(inside, rest, 0)
 
 
-def _surprise_of_absent(z: Array, m: Array, clip: Array) -> Array:
+def _power(m: Array, rest: Array, gamma: Array) -> Array:
+    raised = power(m, gamma)
+    return raised + raised * (gamma * rest)
+
+
+def _surprise_of_absent(z: Array, m: Array, rest: Array, clip: Array) -> Array:
     """-log(1 - m), from the side on which it has its digits; by the logit where 1 - m has none of the clip."""
     extra = clip * (1 + jnp.exp(jnp.minimum(z, float(np.log(np.finfo(z.dtype).max)) - 1)))
     by_logit = log1p_exp(z) - jnp.log1p(jnp.minimum(extra, 1))
     by_sum = -jnp.log(jnp.where(extra < 0.5, 1, sigmoid(-z) + clip))
-    return jnp.where(m < 0.5, -jnp.log1p(-jnp.minimum(m, 0.5)), jnp.where(extra < 0.5, by_logit, by_sum))
+    few = jnp.minimum(m, 0.5)
+    return jnp.where(m < 0.5, -jnp.log1p(-few) + rest * few / (1 - few), jnp.where(extra < 0.5, by_logit, by_sum))
 
 
 def _nan_stays(losses: Array, given: Array) -> Array:

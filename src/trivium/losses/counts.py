@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from annotated_types import Interval
 from jax import Array
 
+from trivium.losses._cancelling import cancelling, exp_less, exp_less_product, one_less_ratio, product_beside
 from trivium.losses._contract import Nonnegative, Positive, SampleWeight, weighted
 from trivium.losses._special import atanh_rest, held, in_one_type, log_rising, number, times_exp
 from trivium.losses._sums import exp_of_difference, two_sum
@@ -35,11 +36,16 @@ def poisson(log_rates: Array, targets: Nonnegative, *, sample_weight: SampleWeig
 @jax.custom_jvp
 def _poisson(z: Array, targets: Array) -> Array:
     rate = jnp.exp(z)
-    return jnp.where(jnp.isposinf(rate), rate, rate - targets * z)
+    return cancelling(
+        jnp.where(jnp.isposinf(rate), rate, rate - targets * z),
+        rate,
+        z,
+        lambda: exp_less_product(z, targets),
+    )
 
 
 _poisson.defjvps(
-    lambda tangent, _, z, targets: tangent * (held(times_exp(jnp.ones_like(z), z)) - targets),
+    lambda tangent, _, z, targets: tangent * exp_less(z, targets, jnp.zeros_like(z)),
     lambda tangent, _, z, targets: tangent * -z,
 )
 
@@ -55,7 +61,19 @@ def gamma(log_rates: Array, targets: Positive, *, sample_weight: SampleWeight = 
     Source: Nelder & Wedderburn 1972, "Generalized linear models".
     """
     log_rates, targets, kind = in_one_type(targets, Positive, log_rates=log_rates)
-    return weighted((times_exp(targets, -log_rates) + log_rates).astype(kind), sample_weight)
+    return weighted(_gamma(log_rates, targets).astype(kind), sample_weight)
+
+
+@jax.custom_jvp
+def _gamma(z: Array, targets: Array) -> Array:
+    excess = times_exp(targets, -z)
+    return cancelling(excess + z, excess, z, lambda: product_beside((targets,), -z, z))
+
+
+_gamma.defjvps(
+    lambda tangent, _, z, targets: tangent * held(one_less_ratio(z, targets, jnp.zeros_like(z))),
+    lambda tangent, _, z, targets: tangent * held(times_exp(jnp.ones_like(z), -z)),
+)
 
 
 def tweedie(log_rates: Array, targets: Nonnegative, *, power: Power = 1.5, sample_weight: SampleWeight = None) -> Array:
@@ -87,7 +105,8 @@ def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     mean, target = map(held, _powers(z, targets, power))
     by_targets = held(_powers(z, jnp.ones_like(z), power)[1] / below)
     by_power = mean * ((1 - above * z) / (above * above)) - target * ((1 + below * z) / (below * below))
-    moved = (mean - target) * tangents[0] + by_targets * tangents[1] + held(by_power) * tangents[2]
+    by_z = cancelling(mean - target, mean, z, lambda: mean * held(one_less_ratio(z, targets, jnp.zeros_like(z))))
+    moved = by_z * tangents[0] + by_targets * tangents[1] + held(by_power) * tangents[2]
     return _tweedie(*primals), moved
 
 

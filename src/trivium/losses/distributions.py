@@ -8,13 +8,28 @@ from typing import Annotated
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from annotated_types import Ge, Gt
 from jax import Array, lax
+from jax.core import Tracer
+from jax.typing import ArrayLike
 
-from trivium.losses._contract import Finite, SampleWeight, weighted
-from trivium.losses._special import distance, held, in_one_type, log_rising, number, times_exp
+from trivium.losses._cancelling import (
+    NORMAL,
+    REACH,
+    cancelling,
+    half_square_beside,
+    one_less_ratio,
+    product_beside,
+    sized,
+    student_beside,
+)
+from trivium.losses._contract import Finite, SampleWeight, spread_like, weighted
+from trivium.losses._special import held, in_one_type, log_rising, number, times_exp
 from trivium.losses._sums import two_sum
 from trivium.numerics import product
+
+_HALF_LOG_2, _HALF_LOG_2_PI = math.log(2) / 2, math.log(2 * math.pi) / 2
 
 
 def gaussian_nll(
@@ -41,24 +56,41 @@ def gaussian_nll(
     means, log_scales, targets, kind = in_one_type(targets, Finite, means=means, log_scales=log_scales)
     beta = number(means, "beta", beta, Annotated[float, Ge(0)])
     log_weight = lax.stop_gradient(product(log_scales, beta))
-    return weighted(_gaussian(targets - means, log_scales, *log_weight).astype(kind), sample_weight)
+    return weighted(_gaussian(*two_sum(targets, -means), log_scales, *log_weight).astype(kind), sample_weight)
 
 
 @jax.custom_jvp
-def _gaussian(error: Array, log_scale: Array, half: Array, rest: Array) -> Array:
+def _gaussian(error: Array, lost: Array, log_scale: Array, half: Array, rest: Array) -> Array:
     """exp(2 * (half + rest)) times the loss; in the square the exponents are added up before they are raised."""
     root = _in_scales(error, log_scale, half, rest)
-    return root * (root / 2) + times_exp(log_scale + math.log(2 * math.pi) / 2, 2 * half, 2 * rest)
+    plain = root * (root / 2) + times_exp(log_scale + _HALF_LOG_2_PI, 2 * half, 2 * rest)
+
+    def precise() -> Array:
+        loss = half_square_beside(error, lost, log_scale, log_scale, _HALF_LOG_2_PI)
+        return times_exp(loss, 2 * half, 2 * rest)
+
+    size = root * (root / 2) + jnp.abs(times_exp(log_scale, 2 * half, 2 * rest))
+    return cancelling(plain, size, log_scale, precise)
 
 
 @_gaussian.defjvp
 def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    error, log_scale, half, rest = primals
-    exponent, lost = two_sum(half, -log_scale)
-    by_error = times_exp(error, 2 * exponent, 2 * (lost + rest))
+    """By the log scale 1 - q^2, near 0 as (1 - |q|) * (1 + |q|)."""
+    error, lost, log_scale, half, rest = primals
+    exponent, exponent_lost = two_sum(half, -log_scale)
+    by_error = times_exp(error, 2 * exponent, 2 * (exponent_lost + rest))
     root = held(_in_scales(error, log_scale, half, rest))
-    by_scale = held(times_exp(jnp.ones_like(half), 2 * half, 2 * rest)) - held(root * root)
-    return _gaussian(*primals), held(by_error) * tangents[0] + by_scale * tangents[1]
+    weight = held(times_exp(jnp.ones_like(half), 2 * half, 2 * rest))
+    by_scale = cancelling(
+        weight - held(root * root), weight, log_scale, lambda: weight * _one_less_square(error, lost, log_scale)
+    )
+    return _gaussian(*primals), held(by_error) * tangents[0] + by_scale * tangents[2]
+
+
+def _one_less_square(error: Array, lost: Array, log_scale: Array) -> Array:
+    """1 - q^2, q = error / exp(log_scale), for a q near 1 or -1."""
+    less = held(one_less_ratio(log_scale, *sized(error, lost)))
+    return less * (2 - less)
 
 
 def _in_scales(error: Array, log_scale: Array, half: Array, rest: Array) -> Array:
@@ -78,8 +110,24 @@ def laplace_nll(means: Array, log_scales: Array, targets: Finite, *, sample_weig
     Source: Laplace 1774, "Mémoire sur la probabilité des causes par les évènements".
     """
     means, log_scales, targets, kind = in_one_type(targets, Finite, means=means, log_scales=log_scales)
-    loss = times_exp(distance(targets - means), -log_scales) + (log_scales + math.log(2))
-    return weighted(loss.astype(kind), sample_weight)
+    return weighted(_laplace(*two_sum(targets, -means), log_scales).astype(kind), sample_weight)
+
+
+@jax.custom_jvp
+def _laplace(error: Array, lost: Array, log_scale: Array) -> Array:
+    ratio = times_exp(jnp.abs(error), -log_scale)
+    plain = ratio + (log_scale + math.log(2))
+    size = ratio + jnp.abs(log_scale)
+    return cancelling(
+        plain, size, log_scale, lambda: product_beside(sized(error, lost), -log_scale, log_scale, math.log(2))
+    )
+
+
+_laplace.defjvps(
+    lambda tangent, _, error, lost, log_scale: tangent * held(times_exp(jnp.sign(error), -log_scale)),
+    None,
+    lambda tangent, _, error, lost, log_scale: tangent * held(one_less_ratio(log_scale, *sized(error, lost))),
+)
 
 
 def student_t_nll(
@@ -105,23 +153,31 @@ def student_t_nll(
     """
     means, log_scales, targets, kind = in_one_type(targets, Finite, means=means, log_scales=log_scales)
     freedom = number(means, "degrees_of_freedom", degrees_of_freedom, Annotated[float, Gt(0)])
-    # log(gamma(n / 2 + 1 / 2) / gamma(n / 2)) without log(n / 2) / 2, which would cancel with log(n) / 2.
-    ratio = log_rising(jnp.full_like(freedom, 0.5), -jnp.log(freedom / 2))
-    spread = _student(targets - means, log_scales, freedom)
-    loss = spread + (log_scales + (math.log(2 * math.pi) / 2 - ratio))
+    constant = _student_constant(freedom, degrees_of_freedom)
+    loss = _student(*two_sum(targets, -means), log_scales, freedom, *constant)
     return weighted(loss.astype(kind), sample_weight)
 
 
 @jax.custom_jvp
-def _student(error: Array, log_scale: Array, freedom: Array) -> Array:
-    """(freedom + 1) / 2 * log(1 + q^2 / freedom), q = error / exp(log_scale)."""
-    return (freedom + 1) / 2 * _log1p_square(error, log_scale, freedom)
+def _student(error: Array, lost: Array, log_scale: Array, freedom: Array, constant: Array, rest: Array) -> Array:
+    """(freedom + 1) / 2 * log(1 + q^2 / freedom) + log_scale + constant, q = error / exp(log_scale)."""
+    log, beyond = _log_square(error, log_scale, freedom)
+    spread = (freedom + 1) / 2 * _log1p_square(error, log_scale, freedom)
+    # Far out the log of the square and the log of the scale cancel in part.
+    size = jnp.where(beyond, jnp.abs(error), 1)
+    far = (freedom + 1) * (jnp.log(size) - jnp.log(freedom) / 2) - freedom * log_scale
+    return cancelling(
+        jnp.where(beyond, far, spread + log_scale) + constant,
+        spread + jnp.abs(log_scale),
+        jnp.maximum(jnp.abs(log_scale), jnp.maximum(log, log + jnp.log(freedom)) * (REACH / NORMAL)),
+        lambda: student_beside(error, lost, log_scale, freedom, log_scale, constant, rest),
+    )
 
 
 @_student.defjvp
 def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     """The slopes are multiples of the share of q^2 in freedom + q^2; far out that is 1 / (1 + freedom / q^2)."""
-    error, log_scale, freedom = primals
+    error, lost, log_scale, freedom, _, _ = primals
     q = held(times_exp(error, -log_scale))
     far = jnp.abs(q) > jnp.sqrt(freedom)
     inner, outer = jnp.where(far, 0, q), jnp.where(far, error, 1)
@@ -131,18 +187,51 @@ def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     weight = (freedom + 1) / (freedom + inner * inner)
     near = times_exp(jnp.where(far, 0, error) * weight, -2 * log_scale)
     by_error = held(jnp.where(far, (freedom + 1) * share / outer, near))
+    # 1 - (freedom + 1) * share, which cancels around |q| = 1, and for few degrees of freedom far out.
+    close = jnp.abs(q) < 2
+    less = _one_less_square(jnp.where(close, error, 0), jnp.where(close, lost, 0), jnp.where(close, log_scale, 0))
+    inside = jnp.where(far, small, 1) / (1 + small) * jnp.where(close, less, 1 - inner * inner)
+    by_scale = jnp.where(close | ~far, inside, -freedom * (1 - jnp.square(1 / jnp.where(close, 2, q))) / (1 + small))
     by_freedom = _log1p_square(error, log_scale, freedom) / 2 - (freedom + 1) / 2 * share / freedom
-    moved = by_error * tangents[0] - (freedom + 1) * share * tangents[1] + by_freedom * tangents[2]
-    return _student(*primals), moved
+    moved = by_error * tangents[0] + by_scale * tangents[2] + by_freedom * tangents[3]
+    return _student(*primals), moved + tangents[4]
+
+
+def _student_constant(freedom: Array, given: ArrayLike) -> tuple[Array, Array]:
+    """log(n * pi) / 2 + log(gamma(n / 2) / gamma((n + 1) / 2)) as a pair; without the rest where n is not known yet."""
+    if isinstance(given, Tracer):
+        # Without log(n / 2) / 2, which would cancel with log(n) / 2.
+        ratio = log_rising(jnp.full_like(freedom, 0.5), -jnp.log(freedom / 2))
+        return math.log(2 * math.pi) / 2 - ratio, jnp.zeros_like(ratio)
+    x = np.asarray(np.asarray(given, freedom.dtype), np.float64) / 2
+    steps = x[..., None] + np.arange(20)
+    far = 1 / (x + 20)
+    ratio = (
+        far * np.polynomial.polynomial.polyval(far * far, _GAMMA_RATIO)
+        - np.log1p(0.5 / steps).sum(axis=-1)
+        + np.log1p(20 / x) / 2
+    )
+    constant = math.log(2 * math.pi) / 2 - ratio
+    high = constant.astype(freedom.dtype)
+    return spread_like(freedom, high), spread_like(freedom, constant - high)
+
+
+_GAMMA_RATIO = (-1 / 8, 1 / 192, -1 / 640, 17 / 14336, -31 / 18432)
+"""log(gamma(x + 1 / 2) / gamma(x)) - log(x) / 2 in odd powers of 1 / x."""
 
 
 def _log1p_square(error: Array, log_scale: Array, freedom: Array) -> Array:
     """log(1 + q^2 / freedom), also where the square is far beyond the largest number."""
-    size = jnp.where(error == 0, 1, jnp.abs(error))
-    logarithm = 2 * (jnp.log(size) - log_scale) - jnp.log(freedom)
-    beyond = (logarithm > 40) & (error != 0)
+    log, beyond = _log_square(error, log_scale, freedom)
     root = times_exp(error, -jnp.where(beyond, 0, log_scale))
-    return jnp.where(beyond, logarithm, jnp.log1p(root * (root / freedom)))
+    return jnp.where(beyond, log, jnp.log1p(root * (root / freedom)))
+
+
+def _log_square(error: Array, log_scale: Array, freedom: Array) -> tuple[Array, Array]:
+    """log(q^2 / freedom), and whether it is so large that 1 beside the square is nothing."""
+    size = jnp.where(error == 0, 1, jnp.abs(error))
+    log = 2 * (jnp.log(size) - log_scale) - jnp.log(freedom)
+    return log, (log > 40) & (error != 0)
 
 
 def gaussian_crps(means: Array, log_scales: Array, targets: Finite, *, sample_weight: SampleWeight = None) -> Array:
@@ -159,11 +248,11 @@ def gaussian_crps(means: Array, log_scales: Array, targets: Finite, *, sample_we
     output statistics and minimum CRPS estimation".
     """
     means, log_scales, targets, kind = in_one_type(targets, Finite, means=means, log_scales=log_scales)
-    return weighted(_crps(targets - means, log_scales).astype(kind), sample_weight)
+    return weighted(_crps(*two_sum(targets, -means), log_scales).astype(kind), sample_weight)
 
 
 @jax.custom_jvp
-def _crps(error: Array, log_scale: Array) -> Array:
+def _crps(error: Array, lost: Array, log_scale: Array) -> Array:
     q = jnp.clip(times_exp(error, -log_scale), -_FAR, _FAR)
     # What it is at q = 0, plus what grows as q^2.
     growth = q * lax.erf(q * math.sqrt(0.5)) + math.sqrt(2 / math.pi) * jnp.expm1(-q * q / 2)
@@ -179,8 +268,15 @@ _FAR = 9.0
 @_crps.defjvp
 def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     """By the error erf, by the log scale a multiple of exp((log(2) - q^2) / 2) - 1."""
-    error, log_scale = primals
+    error, lost, log_scale = primals
     q = jnp.clip(times_exp(error, -log_scale), -2 * _FAR, 2 * _FAR)
     by_error = lax.erf(q * math.sqrt(0.5))
-    by_scale = times_exp(jnp.expm1((math.log(2) - q * q) / 2) / math.sqrt(math.pi), log_scale)
-    return _crps(error, log_scale), by_error * tangents[0] + held(by_scale) * tangents[1]
+    half = q * q / 2
+    growth = cancelling(
+        _HALF_LOG_2 - half,
+        half + _HALF_LOG_2,
+        log_scale,
+        lambda: -half_square_beside(error, lost, log_scale, -_HALF_LOG_2),
+    )
+    by_scale = times_exp(jnp.expm1(growth) / math.sqrt(math.pi), log_scale)
+    return _crps(*primals), by_error * tangents[0] + held(by_scale) * tangents[2]

@@ -14,6 +14,7 @@ from annotated_types import Interval
 from jax import Array
 
 from trivium.activations import log_softmax, softmax
+from trivium.losses._cancelling import relative_excess
 from trivium.losses._contract import SampleWeight, weighted
 from trivium.losses._exact import distributions, excess, is_class, narrowed, widened
 from trivium.numerics import polynomial
@@ -69,7 +70,7 @@ def _kl(logits: Array, targets: Array) -> Array:
 @_kl.defjvp
 def _(primals, tangents):
     logits, targets = primals
-    moves = excess(softmax(logits), targets) * tangents[0] + _log_ratio(logits, targets) * tangents[1]
+    moves = _excess(logits, targets) * tangents[0] + _log_ratio(logits, targets) * tangents[1]
     return _kl(logits, targets), moves.sum(axis=-1)
 
 
@@ -77,7 +78,7 @@ def _log_ratio(logits: Array, targets: Array) -> Array:
     """log(t / p): from the difference where they are near, and from the logits where p has underflown."""
     p, tiny = softmax(logits), jnp.finfo(logits.dtype).tiny
     t, whole = jnp.maximum(targets, tiny), p > 100 * tiny
-    relative = -excess(p, targets) / jnp.where(whole, p, 1)
+    relative = -relative_excess(logits, targets)
     close = whole & (jnp.abs(relative) < 0.6)
     near = jnp.log1p(jnp.where(close, relative, 0))
     by_quotient = jnp.log(t / jnp.where(whole, p, 1))
@@ -88,7 +89,7 @@ def _log_ratio(logits: Array, targets: Array) -> Array:
 def _js(logits: Array, targets: Array) -> Array:
     """As the sum of m / 2 * ((1 + x) * log(1 + x) + (1 - x) * log(1 - x)), x = |p - t| / (p + t)."""
     p = softmax(logits)
-    x, both = _contrast(p, targets)
+    x, both = _contrast(logits, targets)
     x = jnp.abs(x)
     near = jnp.minimum(x, 0.5)
     numbers = range(_terms(logits, 14, 28))
@@ -103,7 +104,7 @@ def _(primals, tangents):
     """p * (g - the mean of g), g = log(p / m) / 2; for the likeliest class as differences from the others' g."""
     logits, targets = primals
     p = softmax(logits)
-    x, both = _contrast(p, targets)
+    x, both = _contrast(logits, targets)
     close = jnp.abs(x) < 0.5
     near = jnp.log1p(-jnp.where(close, x, 0))
     far = jnp.where(targets > 0, log_softmax(logits) - jnp.log(both / 2), np.log(2.0))
@@ -119,11 +120,17 @@ def _(primals, tangents):
     return _js(logits, targets), (gradient * tangents[0] + by_target * tangents[1]).sum(axis=-1)
 
 
-def _contrast(p: Array, targets: Array) -> tuple[Array, Array]:
+def _excess(logits: Array, targets: Array) -> Array:
+    """p - t, for targets that add up to 1."""
+    p, relative = softmax(logits), relative_excess(logits, targets)
+    return jnp.where(jnp.abs(relative) < 0.5, p * relative, excess(p, targets))
+
+
+def _contrast(logits: Array, targets: Array) -> tuple[Array, Array]:
     """(t - p) / (p + t) with its sign, and p + t; 0 and 1 where both are 0."""
-    both = p + targets
+    both = softmax(logits) + targets
     some = ~(both == 0)  # a NaN stays one
-    return jnp.where(some, -excess(p, targets) / jnp.where(some, both, 1), 0), jnp.where(some, both, 1)
+    return jnp.where(some, -_excess(logits, targets) / jnp.where(some, both, 1), 0), jnp.where(some, both, 1)
 
 
 def _terms(logits: Array, single: int, double: int) -> int:

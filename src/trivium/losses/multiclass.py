@@ -13,8 +13,8 @@ from trivium.losses._exact import (
     cross_entropy_of_integers,
     cross_entropy_of_masses,
     distributions,
+    focused,
     hit,
-    hit_power,
     is_class,
     labels,
     lead,
@@ -125,7 +125,7 @@ def focal(
     z = widened(logits)
     numbers = labels("logits", z, targets)
     value, rest = lead(z, jnp.zeros_like(z), numbers)
-    losses = hit_power(-value, -rest, spread_like(value, gamma)) * surprise(value, rest)
+    losses = focused(value, rest, spread_like(value, gamma))
     if class_weight is not None:
         losses = losses * one_weight_per_class("class_weight", class_weight, z, ClassWeight)[numbers]
     return weighted(narrowed(losses, logits), sample_weight)
