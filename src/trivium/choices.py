@@ -279,6 +279,7 @@ _NUMBERS: tuple[tuple[str, Any, int, int | None, str], ...] = (
     ("label_smoothing", Real, 0, 1, "Try 0.1, or 0 for none."),
     ("population", Integral, 1, None, "Try 16, or None."),
     ("ensemble", Integral, 1, None, "Try 20, or None for the best network alone."),
+    ("bagging", Integral, 2, None, "Try 5, or None for one network on all rows."),
 )
 """Parameter, type, least value, value to stay below, what to try."""
 

@@ -31,10 +31,17 @@ def greedy(
 
 
 def log_loss(classes: np.ndarray, weights: np.ndarray) -> Callable[[np.ndarray], float]:
-    """The mean of -log of the true class's probability; predictions (n,), of the second class, or (n, n_classes)."""
+    """The mean of -log of the true class's probability.
+
+    classes  (n,) numbers of classes; or (n, n_labels), 1 where a label holds
+    Predictions are (n,), of the second class, or (n, n_classes), or (n, n_labels).
+    """
     rows = np.arange(len(classes))
 
     def score(shares: np.ndarray) -> float:
+        if classes.ndim == 2:
+            of_labels = -np.log(np.maximum(np.where(classes == 1, shares, 1 - shares), 1e-7))
+            return float(np.average(of_labels.mean(axis=1), weights=weights))
         right = np.where(classes == 1, shares, 1 - shares) if shares.ndim == 1 else shares[rows, classes]
         return float(np.average(-np.log(np.maximum(right, 1e-7)), weights=weights))
 
@@ -43,7 +50,12 @@ def log_loss(classes: np.ndarray, weights: np.ndarray) -> Callable[[np.ndarray],
 
 def squared_error(targets: np.ndarray, weights: np.ndarray) -> Callable[[np.ndarray], float]:
     """The mean squared distance, in squared units of the targets."""
-    return lambda predictions: float(np.average((predictions - targets) ** 2, weights=weights))
+
+    def score(predictions: np.ndarray) -> float:
+        squares = (predictions - targets) ** 2
+        return float(np.average(squares if squares.ndim == 1 else squares.mean(axis=1), weights=weights))
+
+    return score
 
 
 def error_rate(classes: np.ndarray, weights: np.ndarray) -> Callable[[np.ndarray], float]:

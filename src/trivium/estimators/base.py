@@ -15,8 +15,10 @@ from trivium import activations, candidates, choices, losses, outcomes
 from trivium.candidates import Plan
 from trivium.catalog import get
 from trivium.choices import Choices
-from trivium.estimators import models
+from trivium.estimators import models, watching
+from trivium.estimators.bagging import bagged, folds
 from trivium.estimators.members import (
+    Found,
     Frame,
     Limits,
     Part,
@@ -45,6 +47,7 @@ class NeuralEstimator(BaseEstimator):
     """Parameters, training and saving; a child says what its targets are."""
 
     classes_: np.ndarray
+    _takes_encoded = False  # of a copy that scores rows in the midst of training
     _task: ClassVar[Literal["classification", "regression"]]
 
     def __init__(
@@ -69,9 +72,13 @@ class NeuralEstimator(BaseEstimator):
         epochs=100,
         validation_fraction=0.1,
         patience=16,
+        scoring=None,
         population=None,
         ensemble=None,
+        bagging=None,
         time_limit=None,
+        callbacks=None,
+        warm_start=False,
         random_state=None,
         verbose=False,
     ):
@@ -94,9 +101,13 @@ class NeuralEstimator(BaseEstimator):
         self.epochs = epochs
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.scoring = scoring
         self.population = population
         self.ensemble = ensemble
+        self.bagging = bagging
         self.time_limit = time_limit
+        self.callbacks = callbacks
+        self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
 
@@ -135,6 +146,10 @@ class NeuralEstimator(BaseEstimator):
 
     def _learn_table(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         """Columns and targets, learned; encoded rows, and numbers or numbers of classes."""
+        raise NotImplementedError
+
+    def _known_table(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The same of further rows, by what was learned. Raises ValueError for a class that is new."""
         raise NotImplementedError
 
     def _head(self, loss: Any, output_activation: Any) -> tuple[Any, Head]:
@@ -181,20 +196,31 @@ class NeuralEstimator(BaseEstimator):
         seed = random.randint(2**31)
         return candidates.plan(self.get_params(), self._task, np.random.RandomState(seed)), seed, random
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation_data: Any) -> None:
         """Everything that `fit` does."""
         began = time.perf_counter()
         plan, seed, random = self._plan()
-        inputs, numbers = self._learn_table(X, y)
-        weights = self._weights(sample_weight, len(numbers)) * self._class_weights(numbers)
-        task = self._task_of(numbers)
-        first, aside = self._parted(inputs, numbers, weights, random)
-        members, frames = members_of(plan.candidates, task, first, aside, seed)
-        if len(members) > 1:
-            outcomes.check_aside(members[0], self.validation_fraction)
-        until = None if self.time_limit is None else began + self.time_limit
-        trained(members, plan, Limits(self.epochs, self.patience, until), verbose=self.verbose)
-        found = selected(members, frames, plan, task, aside, self.ensemble)
+        going_on = self.models_[0] if self.warm_start and hasattr(self, "models_") else None
+        whole = self._part(X, y, sample_weight, first=going_on is None)
+        task = self._task_of(whole.y, going_on)
+        limits = Limits(self.epochs, self.patience, None if self.time_limit is None else began + self.time_limit)
+        if validation_data is None:
+            first, aside = self._parted(whole, random)
+        else:
+            first, aside = whole, self._part_aside(validation_data)
+        found = None
+        if self.bagging is None or len(plan.candidates) > 1:
+            found = self._found(plan, task, first, aside, seed, limits, going_on)
+        if self.bagging is None:
+            found = cast(Found, found)
+            if aside is not None:
+                self._learn_from_aside(models.average(found.models, aside.inputs), aside)
+        else:
+            candidate, search = (plan.candidates[0], None) if found is None else (found.candidate, found.search)
+            fold = folds(whole.y, self.bagging, random, classes=task.classes is not None)
+            found, self.out_of_fold_ = bagged(candidate, task, whole, fold, seed, limits, verbose=self.verbose)
+            found = found._replace(search=search)
+            self._learn_from_aside(self.out_of_fold_, whole)
         self.models_, self._search_ = found.models, found.search
         self.history_ = found.member.history
         self.choices_ = found.candidate.choices.in_words(found.frame.loss, len(first.inputs))
@@ -203,21 +229,52 @@ class NeuralEstimator(BaseEstimator):
         linear = not found.candidate.choices.hidden_widths
         notes.warn_of(self.history_, found.member.numbers.get("learning_rate"), linear=linear)
 
-    def _parted(
-        self, inputs: np.ndarray, numbers: np.ndarray, weights: np.ndarray, random: np.random.RandomState
-    ) -> tuple[Part, Part | None]:
-        """The rows to train on, and those to choose by."""
-        classes = numbers if self._task == "classification" else None
-        rows, kept = parts(len(inputs), classes, self.validation_fraction, random)
-        whole = Part(inputs, numbers, weights)
-        if kept is None:
-            return whole, None
-        return whole.at(rows), whole.at(kept)
+    def _found(
+        self, plan: Plan, task: Task, first: Part, aside: Part | None, seed: int, limits: Limits, going_on: Model | None
+    ) -> Found:
+        """Train the candidates, and choose among them."""
+        standing = None if going_on is None else going_on.parameters
+        members, frames = members_of(plan.candidates, task, first, aside, seed, standing)
+        if len(members) > 1:
+            outcomes.check_aside(members[0], self.validation_fraction)
+        framed = {id(member): pair for member, *pair in zip(members, plan.candidates, frames, strict=True)}
+        truth = None if aside is None else self._truth(aside.y)
+        on_epoch = watching.hook(self, framed, aside, truth)
+        trained(members, limits, races=plan.races, verbose=self.verbose, on_epoch=on_epoch)
+        return selected(members, frames, plan, task, aside, self.ensemble)
 
-    def _task_of(self, numbers: np.ndarray) -> Task:
-        return Task(
-            len(self.classes_) if hasattr(self, "classes_") else None, lambda chosen: self._frame(chosen, numbers)
-        )
+    def _part(self, X: Any, y: Any, sample_weight: Any, *, first: bool) -> Part:
+        """Encoded rows with their targets; the first time, columns and targets are learned."""
+        inputs, numbers = self._learn_table(X, y) if first else self._known_table(X, y)
+        weights = self._weights(sample_weight, len(numbers)) * self._class_weights(numbers)
+        return Part(inputs, numbers, weights)
+
+    def _part_aside(self, given: Any) -> Part:
+        """The user's own rows to choose by. Raises ValueError where they are no pair of X and y."""
+        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+            raise ValueError(
+                f"validation_data must be a tuple (X, y) or (X, y, sample_weight), got {type(given).__name__}. "
+                "Hand over both."
+            )
+        X, y, *weight = given
+        return self._part(X, y, weight[0] if weight else None, first=False)
+
+    def _parted(self, whole: Part, random: np.random.RandomState) -> tuple[Part, Part | None]:
+        """The rows to train on, and those to choose by."""
+        classes = whole.y if self._task == "classification" and whole.y.ndim == 1 else None
+        rows, kept = parts(len(whole.inputs), classes, self.validation_fraction, random)
+        return (whole, None) if kept is None else (whole.at(rows), whole.at(kept))
+
+    def _task_of(self, numbers: np.ndarray, going_on: Model | None = None) -> Task:
+        n_classes = len(self.classes_) if hasattr(self, "classes_") else None
+        return Task(n_classes, lambda chosen: self._frame(chosen, numbers, going_on), labels=numbers.ndim == 2)
+
+    def _learn_from_aside(self, predictions: np.ndarray, aside: Part) -> None:
+        """What rows that no network was trained on tell beside the choice of the best epoch."""
+
+    def _truth(self, numbers: np.ndarray) -> np.ndarray:
+        """Targets as the user gave them."""
+        return numbers
 
     def _class_weights(self, numbers: np.ndarray) -> Any:
         """A factor per row on its weight."""
@@ -225,8 +282,8 @@ class NeuralEstimator(BaseEstimator):
 
     def _epoch_on(self, X: Any, numbers: np.ndarray, sample_weight: Any, *, first: bool) -> None:
         """One more epoch, on these rows, from where the parameters stand."""
-        given = {**self.get_params(), **getattr(self, "_found_", {})}
-        plan = candidates.plan(given | {"population": 1, "ensemble": None}, self._task, np.random.RandomState(0))
+        given = {**self.get_params(), **getattr(self, "_found_", {}), "population": 1, "ensemble": None}
+        plan = candidates.plan(given, self._task, np.random.RandomState(0))
         if plan.open:
             raise ValueError(
                 f"{plan.open[0]} must be chosen at the first partial_fit, got 'auto': one epoch does not tell choices "
@@ -260,7 +317,8 @@ class NeuralEstimator(BaseEstimator):
     def _predict(self, X: Any) -> np.ndarray:
         """What the networks say of each row: a number, the probability of the second class, or of each class."""
         check_is_fitted(self)
-        return models.average(self.models_, self._accept(X, first=False))
+        inputs = X if self._takes_encoded else self._accept(X, first=False)
+        return models.average(self.models_, inputs)
 
     def _model(self, used: Mapping[str, Any], parameters: Any, **rest: float) -> Model:
         """A model made again from what a file says of it."""

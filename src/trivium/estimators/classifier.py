@@ -8,11 +8,12 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from trivium import activations, heads, losses
+from trivium import activations, choices, heads, losses
 from trivium.catalog import get
 from trivium.choices import Choices
 from trivium.estimators.base import NeuralEstimator
-from trivium.estimators.members import Frame
+from trivium.estimators.calibration import temperature, tempered
+from trivium.estimators.members import Frame, Part
 from trivium.estimators.models import Model
 from trivium.heads import Head
 from trivium.tables import read
@@ -40,15 +41,21 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     mixup                alpha of Beta(alpha, alpha), by which each row is mixed with another; 0 for none
     label_smoothing      share of a class's 1 that all classes take in equal parts
     class_weight         "balanced": each class weighs as much as any other; or class -> weight; None: all rows weigh 1
+    calibration          "temperature": probabilities are made as sure as they should be, by the rows kept aside
     batch_size           rows per step; None: 256, or all rows for an optimizer that needs them
     epochs               most passes over the rows
     validation_fraction  share of the rows kept aside to choose the best epoch by its loss; 0 keeps the last epoch
     patience             epochs without a better validation loss after which training ends; None: never
+    scoring              a scikit-learn score, by name or as a scorer, by which the best epoch is chosen; None: the loss
     population           networks that train at once; None: as many as what is left open needs, else 1. They differ in
                          the choices left open, or where none is, in their seed
     ensemble             most networks of the population whose predictions are averaged, chosen one by one with
                          replacement by what they add on the rows kept aside; None: the best alone
+    bagging              folds: a network for each, trained on the others; their average predicts, and every row has a
+                         prediction by the one that did not see it, in `out_of_fold_`
     time_limit           seconds of fit; None: no limit
+    callbacks            functions of (history, epoch), called after each epoch; True from one of them ends training
+    warm_start           whether `fit` goes on from the parameters of the last one, on the same kind of table
     random_state         seed for the rows kept aside, the initial weights and the order of the rows
     verbose              whether a progress line is shown on standard error
 
@@ -63,6 +70,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     """
 
     _task = "classification"
+    labels_ = False
 
     def __init__(
         self,
@@ -84,13 +92,18 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         mixup=0.0,
         label_smoothing=0.0,
         class_weight=None,
+        calibration=None,
         batch_size=None,
         epochs=100,
         validation_fraction=0.1,
         patience=16,
+        scoring=None,
         population=None,
         ensemble=None,
+        bagging=None,
         time_limit=None,
+        callbacks=None,
+        warm_start=False,
         random_state=None,
         verbose=False,
     ):
@@ -114,23 +127,35 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             epochs=epochs,
             validation_fraction=validation_fraction,
             patience=patience,
+            scoring=scoring,
             population=population,
             ensemble=ensemble,
+            bagging=bagging,
             time_limit=time_limit,
+            callbacks=callbacks,
+            warm_start=warm_start,
             random_state=random_state,
             verbose=verbose,
         )
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
+        self.calibration = calibration
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> Self:
         """Learn from X (n_samples, n_features) and classes y (n_samples,); returns the estimator itself.
 
         X is a data frame (pandas, polars, pyarrow) of numbers, categories and texts with gaps, or an array.
-        sample_weight  (n_samples,) how much each row counts, 0 or more; None: as much as any other
+        y                of several columns (n_samples, n_labels) holds labels, 1 where one holds and 0 elsewhere
+        sample_weight    (n_samples,) how much each row counts, 0 or more; None: as much as any other
+        validation_data  (X, y) or (X, y, sample_weight) to choose the best epoch by, in the place of rows kept aside
         Raises ValueError for wrong parameters, all named, and for data that no network can learn from.
         """
-        self._fit(X, y, sample_weight)
+        self._fit(X, y, sample_weight, validation_data)
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -141,20 +166,23 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         """
         self._plan()
         X, y = read.rows(X, as_classes(y))
-        check_classification_targets(y)
         first = not hasattr(self, "schema_")
-        if first:
+        if first and y.ndim == 2:
+            self.labels_, self.classes_ = True, np.arange(y.shape[1])
+        elif first:
+            self.labels_ = False
+            check_classification_targets(y)
             self.classes_ = np.unique(y if classes is None else as_classes(classes))
             if len(self.classes_) < 2:
                 raise ValueError(
                     f"classes must name at least two classes at the first partial_fit, got {self.classes_!r}. "
                     "Hand over all that will ever occur: classes=np.unique(all_y)."
                 )
-        self._epoch_on(X, numbers_of(y, self.classes_), sample_weight, first=first)
+        self._epoch_on(X, self._numbers(y), sample_weight, first=first)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The probability of each class, (n_samples, n_classes), columns in the order of `classes_`.
+        """The probability of each class, (n_samples, n_classes), columns in the order of `classes_`; or of each label.
 
         Raises ValueError where the loss asks for a margin and knows no probability, as a hinge.
         """
@@ -167,12 +195,16 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         return self._shares(X)
 
     def predict(self, X: Any) -> np.ndarray:
-        """The likeliest class of each row, (n_samples,)."""
+        """The likeliest class of each row, (n_samples,); of labels (n_samples, n_labels), 1 where it likely holds."""
         shares = self._shares(X)  # first: it asks whether there was a fit
+        if self.labels_:
+            return (shares > 0.5).astype(np.int64)
         return self.classes_[np.argmax(shares, axis=1)]
 
     def _shares(self, X: Any) -> np.ndarray:
-        predictions = self._predict(X)
+        predictions = tempered(self._predict(X), getattr(self, "temperature_", 1.0))
+        if self.labels_:
+            return predictions
         if predictions.ndim == 1:
             return np.column_stack([1 - predictions, predictions])
         return predictions / predictions.sum(axis=1, keepdims=True)
@@ -180,17 +212,44 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     def _learn_table(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         self.target_name_ = getattr(y, "name", None)
         X, y = read.rows(X, as_classes(y))
-        check_classification_targets(y)
-        self.classes_, numbers = classes_of(y)
-        self._head(None if self.loss == "auto" else self.loss, self.output_activation)
+        self.labels_ = y.ndim == 2
+        if self.labels_:
+            self.classes_, numbers = np.arange(y.shape[1]), y
+        else:
+            check_classification_targets(y)
+            self.classes_, numbers = classes_of(y)
+        self._head(None if self.loss == choices.AUTO else self.loss, self.output_activation)
         return self._accept(X, first=True), numbers
 
+    def _known_table(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        X, y = read.rows(X, as_classes(y))
+        return self._accept(X, first=False), self._numbers(y)
+
+    def _numbers(self, y: np.ndarray) -> np.ndarray:
+        """Numbers of known classes, or labels as they are."""
+        if self.labels_ != (y.ndim == 2) or (self.labels_ and y.shape[1] != len(self.classes_)):
+            known = f"{len(self.classes_)} columns of labels" if self.labels_ else "one column of classes"
+            raise ValueError(
+                f"y must have {known}, as at the first call, got shape {y.shape}. Hand over the same kind."
+            )
+        return y if self.labels_ else numbers_of(y, self.classes_)
+
+    def _truth(self, numbers: np.ndarray) -> np.ndarray:
+        return numbers if self.labels_ else self.classes_[numbers]
+
     def _head(self, loss: Any, output_activation: Any) -> tuple[Any, Head]:
-        usual = losses.binary_cross_entropy if len(self.classes_) == 2 else losses.cross_entropy
+        usual = losses.binary_cross_entropy if len(self.classes_) == 2 or self.labels_ else losses.cross_entropy
         loss = self._loss_of(loss, usual)
         if output_activation is not None:
             output_activation = get(activations, output_activation, "output_activation")
+        if self.labels_:
+            return loss, heads.labels_head(loss, len(self.classes_))
         return loss, heads.classifier_head(loss, len(self.classes_), output_activation)
+
+    def _learn_from_aside(self, predictions: np.ndarray, aside: Part) -> None:
+        self.temperature_ = 1.0
+        if self.calibration == "temperature" and np.isfinite(predictions).all():
+            self.temperature_ = temperature(predictions, aside.y, aside.weights)
 
     def _frame(self, chosen: Choices, y: np.ndarray, standing: Model | None = None) -> Frame:
         loss, head = self._head(chosen.loss, chosen.output_activation)
@@ -200,11 +259,15 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
                 f"{soft[0]} must be 0 with a loss that takes whole classes only, got {chosen.numbers[soft[0]]!r} and "
                 f"{getattr(loss, '__name__', loss)!r}. Leave it out, or choose 'cross_entropy'."
             )
+        if self.labels_:
+            return Frame(loss, head, lambda numbers: numbers.astype(np.float32))
         return Frame(loss, head, lambda numbers: heads.encoded(head, numbers, len(self.classes_)))
 
     def _class_weights(self, numbers: np.ndarray) -> Any:
         if self.class_weight is None:
             return np.float32(1)
+        if self.labels_:
+            raise ValueError(f"class_weight must be None for labels, got {self.class_weight!r}. Use sample_weight.")
         given, present = self.class_weight, np.unique(numbers)
         if not (isinstance(given, dict) or given == "balanced"):
             raise ValueError(f"class_weight must be 'balanced', a dict or None, got {given!r}. Try 'balanced'.")

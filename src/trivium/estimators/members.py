@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from trivium.outcomes import plain, table
 from trivium.report.progress import population_line, progress_line
 from trivium.training.epochs import keys, start
 from trivium.training.history import History
-from trivium.training.loop import evaluate, train_alone
+from trivium.training.loop import evaluate
 from trivium.training.population import Member, train_population
 from trivium.training.program import Program, predict
 from trivium.training.rows import Table
@@ -47,8 +48,8 @@ class Frame:
     loss: Callable
     head: Head
     targets: Callable[[np.ndarray], np.ndarray]  # y as the loss takes it
-    centre: float = 0.0
-    scale: float = 1.0
+    centre: Any = 0.0
+    scale: Any = 1.0
 
     def baseline(self, targets: np.ndarray) -> float:
         """The loss of the best constant prediction of encoded targets."""
@@ -62,9 +63,20 @@ class Task:
     classes: int | None  # how many, None for numbers
     frame: Callable[[Choices], Frame]
 
+    labels: bool = False
+    """Whether the classes are labels, each of which holds or not."""
+
     @property
     def metric(self) -> str:
+        """The name of what a history keeps beside the loss."""
         return "R2" if self.classes is None else "accuracy"
+
+    @property
+    def distance(self) -> Callable:
+        """What that is per row."""
+        if self.classes is None:
+            return heads.squared_distance
+        return heads.labels_right if self.labels else heads.accuracy
 
 
 def program_of(chosen: Choices, frame: Frame, task: Task, n: int) -> Program:
@@ -75,16 +87,24 @@ def program_of(chosen: Choices, frame: Frame, task: Task, n: int) -> Program:
         loss=frame.loss,
         optimizer=chosen.optimizer,
         flags=chosen.flags,
-        metric=heads.squared_distance if task.classes is None else heads.accuracy,
+        metric=task.distance,
         batch_size=chosen.batch(n),
         schedules=() if chosen.schedule is None else (("learning_rate", chosen.schedule),),
     )
 
 
 def members_of(
-    candidates: Sequence[Candidate], task: Task, first: Part, aside: Part | None, seed: int
+    candidates: Sequence[Candidate],
+    task: Task,
+    first: Part,
+    aside: Part | None,
+    seed: int,
+    standing: Any = None,
 ) -> tuple[list[Member], list[Frame]]:
-    """A fresh network per candidate; those of one loss share their rows on a device."""
+    """A fresh network per candidate; those of one loss share their rows on a device.
+
+    standing  parameters to go on from in the place of fresh ones
+    """
     frames: dict[Any, Frame] = {}
     tables: dict[Any, tuple[Table, Table | None, float]] = {}
     initial: dict[Any, Any] = {}
@@ -100,7 +120,7 @@ def members_of(
         init_key, order_key = keys((seed + candidate.seed) % 2**31)
         start_of = (program.network, chosen.initializer, candidate.seed)
         if start_of not in initial:
-            initial[start_of] = program.network.init(init_key, rows.X)
+            initial[start_of] = program.network.init(init_key, rows.X) if standing is None else standing
         state = start(program, chosen.numbers, initial[start_of], order_key)
         members.append(Member(program, chosen.numbers, state, rows, rows_aside, History(task.metric, baseline)))
         used.append(frame)
@@ -131,27 +151,35 @@ class Limits:
         return None if self.until is None else max(1e-3, self.until - time.perf_counter())
 
 
-def trained(members: Sequence[Member], plan: Plan, limits: Limits, *, verbose: bool) -> None:
-    """Train them all, with a line on standard error where it is wanted."""
-    if len(members) == 1:
-        with progress_line(verbose, limits.epochs, members[0].history.metric) as tell:
-            train_alone(
-                members[0],
-                epochs=limits.epochs,
-                patience=limits.patience,
-                time_limit=limits.seconds_left,
-                on_progress=tell,
-            )
-        return
-    seconds = limits.seconds_left
-    with population_line(verbose, members, limits.epochs) as on_progress:
+def trained(
+    members: Sequence[Member],
+    limits: Limits,
+    *,
+    races: bool = False,
+    verbose: bool = False,
+    on_epoch: Callable[[Member], Any] | None = None,
+) -> None:
+    """Train them all, with a line on standard error where it is wanted.
+
+    races  whether the worse half leaves again and again
+    """
+    seconds, alone = limits.seconds_left, len(members) == 1
+    if seconds is not None and not alone:
+        seconds *= 1 - SELECTED
+    with ExitStack() as lines:
+        if alone:
+            tell = lines.enter_context(progress_line(verbose, limits.epochs, members[0].history.metric))
+            on_progress = None if tell is None else lambda member: tell(member.history, member.rows.n)
+        else:
+            on_progress = lines.enter_context(population_line(verbose, members, limits.epochs))
         train_population(
             members,
             epochs=limits.epochs,
             patience=limits.patience,
-            time_limit=None if seconds is None else seconds * (1 - SELECTED),
-            first_rung=max(1, limits.epochs // RUNGS) if plan.races else None,
+            time_limit=seconds,
+            first_rung=max(1, limits.epochs // RUNGS) if races else None,
             on_progress=on_progress,
+            on_epoch=on_epoch,
         )
 
 
@@ -181,7 +209,7 @@ def selected(
         yardstick = _yardstick(task, aside, frames)
         several = len({(frame.loss, frame.head) for frame in frames}) > 1
         if several or ensemble:
-            shares = [_on(member, frame, aside) for member, frame in zip(members, frames, strict=True)]
+            shares = [on_rows(member, frame, aside.inputs) for member, frame in zip(members, frames, strict=True)]
             scores = np.array([yardstick(one) if np.isfinite(one).all() else np.inf for one in shares])
             if ensemble and np.isfinite(scores).any():
                 weights, _ = ensembles.greedy(shares, yardstick, ensemble)
@@ -211,12 +239,12 @@ def _yardstick(task: Task, aside: Part, frames: Sequence[Frame]) -> Callable[[np
     return ensembles.error_rate(aside.y, aside.weights)
 
 
-def _on(member: Member, frame: Frame, aside: Part) -> np.ndarray:
-    """A member's predictions on the rows kept aside, in the units of the targets."""
+def on_rows(member: Member, frame: Frame, inputs: np.ndarray) -> np.ndarray:
+    """A member's predictions of encoded rows, in the units of the targets."""
     network: Network = member.program.network
     best = member.state.best
-    found = evaluate(lambda rows: predict(network, frame.head, best, rows), aside.inputs)
-    return found.astype(np.float64) * frame.scale + frame.centre
+    found = evaluate(lambda rows: predict(network, frame.head, best, rows), inputs)
+    return found.astype(np.float64) * np.asarray(frame.scale) + np.asarray(frame.centre)
 
 
 def as_model(candidate: Candidate, frame: Frame, network: Network, parameters: Any, weight: float) -> Model:

@@ -17,7 +17,7 @@ class Model:
     """One of the networks whose predictions are averaged.
 
     used            by name, the choices that make its network and its head again
-    centre, scale   of the targets: a prediction is scale times what the network says, plus centre
+    centre, scale   of the targets: a prediction is scale times what the network says, plus centre; lists for several
     weight          its share of the average
     """
 
@@ -25,8 +25,8 @@ class Model:
     network: Network
     head: Head
     parameters: Parameters
-    centre: float = 0.0
-    scale: float = 1.0
+    centre: Any = 0.0
+    scale: Any = 1.0
     weight: float = 1.0
 
     def predictions(self, inputs: np.ndarray) -> np.ndarray:
@@ -38,7 +38,8 @@ def average(models: Sequence[Model], inputs: np.ndarray) -> np.ndarray:
     """The weighted mean of their predictions, float64, in the units of the targets; of one alone, its own."""
     total: Any = 0.0
     for model in models:
-        total = total + model.weight * (model.predictions(inputs).astype(np.float64) * model.scale + model.centre)
+        said = model.predictions(inputs).astype(np.float64)
+        total = total + model.weight * (said * np.asarray(model.scale) + np.asarray(model.centre))
     return total
 
 

@@ -1,15 +1,19 @@
 """The estimator that predicts a number."""
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
 
-from trivium import activations, heads, losses
+from trivium import activations, choices, heads, losses
 from trivium.catalog import get
 from trivium.choices import Choices
+from trivium.estimators import distributions
 from trivium.estimators.base import NeuralEstimator
-from trivium.estimators.members import Frame
+from trivium.estimators.calibration import bounds, residuals
+from trivium.estimators.members import Frame, Part
 from trivium.estimators.models import Model
 from trivium.heads import Head
 from trivium.tables import read
@@ -40,11 +44,16 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     epochs               most passes over the rows
     validation_fraction  share of the rows kept aside to choose the best epoch by its loss; 0 keeps the last epoch
     patience             epochs without a better validation loss after which training ends; None: never
+    scoring              a scikit-learn score, by name or as a scorer, by which the best epoch is chosen; None: the loss
     population           networks that train at once; None: as many as what is left open needs, else 1. They differ in
                          the choices left open, or where none is, in their seed
     ensemble             most networks of the population whose predictions are averaged, chosen one by one with
                          replacement by what they add on the rows kept aside; None: the best alone
+    bagging              folds: a network for each, trained on the others; their average predicts, and every row has a
+                         prediction by the one that did not see it, in `out_of_fold_`
     time_limit           seconds of fit; None: no limit
+    callbacks            functions of (history, epoch), called after each epoch; True from one of them ends training
+    warm_start           whether `fit` goes on from the parameters of the last one, on the same kind of table
     random_state         seed for the rows kept aside, the initial weights and the order of the rows
     verbose              whether a progress line is shown on standard error
 
@@ -59,15 +68,23 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     """
 
     _task = "regression"
+    _n_outputs = 1
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> Self:
         """Learn from X (n_samples, n_features) and numbers y (n_samples,); returns the estimator itself.
 
         X is a data frame (pandas, polars, pyarrow) of numbers, categories and texts with gaps, or an array.
-        sample_weight  (n_samples,) how much each row counts, 0 or more; None: as much as any other
+        y                of several columns, (n_samples, n_outputs), holds as many numbers per row
+        sample_weight    (n_samples,) how much each row counts, 0 or more; None: as much as any other
+        validation_data  (X, y) or (X, y, sample_weight) to choose the best epoch by, in the place of rows kept aside
         Raises ValueError for wrong parameters, all named, and for data that no network can learn from.
         """
-        self._fit(X, y, sample_weight)
+        self._fit(X, y, sample_weight, validation_data)
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -77,24 +94,99 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         """
         self._plan()
         X, y = read.rows(X, as_numbers(y))
+        if not hasattr(self, "schema_"):
+            self._n_outputs = 1 if y.ndim == 1 else y.shape[1]
         self._epoch_on(X, y, sample_weight, first=not hasattr(self, "schema_"))
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """The predicted numbers (n_samples,), in the units of y."""
+        """The predicted numbers (n_samples,) or (n_samples, n_outputs), in the units of y."""
         return self._predict(X)
+
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
+        """The ends of an interval that holds y in this share of new rows, (n_samples, 2); (n_samples, n_outputs, 2).
+
+        By the distribution or the quantiles that the loss knows; with any other loss by what predictions lacked on rows
+        kept aside, the same width for every row, which holds whatever the distribution is.
+        Raises ValueError where no rows were kept aside.
+        """
+        if not 0 < coverage < 1:
+            raise ValueError(f"coverage must be above 0 and below 1, got {coverage!r}. Try 0.9.")
+        check_is_fitted(self)
+        tails = ((1 - coverage) / 2, (1 + coverage) / 2)
+        known = self._known_quantiles(X, tails)
+        if known is not None:
+            return known
+        low, high = bounds(self._lacked(), coverage)
+        middle = self.predict(X)
+        return np.stack([middle + low, middle + high], axis=-1)
+
+    def predict_quantiles(self, X: Any, levels: Any = (0.1, 0.5, 0.9)) -> np.ndarray:
+        """Quantiles of y at these levels, (n_samples, n_levels), in the units of y; from where intervals come."""
+        wanted = np.atleast_1d(np.asarray(levels, np.float64))
+        if not ((wanted > 0) & (wanted < 1)).all():
+            raise ValueError(f"levels must lie above 0 and below 1, got {levels!r}. Try (0.1, 0.5, 0.9).")
+        check_is_fitted(self)
+        known = self._known_quantiles(X, wanted.tolist())
+        if known is not None:
+            return known
+        lacked = np.quantile(self._lacked(), wanted, axis=0)
+        return np.stack([self.predict(X) + lack for lack in lacked], axis=-1)
+
+    def predict_distribution(self, X: Any) -> Any:
+        """The distribution of y that the loss assumes, as a frozen one of `scipy.stats` for n_samples rows at once.
+
+        Raises ValueError for a loss that assumes none, and for an average of several networks.
+        """
+        check_is_fitted(self)
+        if len(self.models_) > 1:
+            raise ValueError(
+                f"ensemble and bagging must be None for predict_distribution, got an average of {len(self.models_)} "
+                "networks. Fit one alone, or call predict_interval."
+            )
+        loss, _ = self._head(self.models_[0].used["loss"], self.models_[0].used["output_activation"])
+        return distributions.distribution(loss, self.models_[0], self._accept(X, first=False))
+
+    def _known_quantiles(self, X: Any, levels: Sequence[float]) -> np.ndarray | None:
+        """By the loss, where it knows quantiles and one network predicts."""
+        if len(self.models_) > 1:
+            return None
+        loss, _ = self._head(self.models_[0].used["loss"], self.models_[0].used["output_activation"])
+        return distributions.quantiles_of(loss, self.models_[0], self._accept(X, first=False), levels)
+
+    def _lacked(self) -> np.ndarray:
+        lacked = getattr(self, "residuals_", None)
+        if lacked is None:
+            raise ValueError(
+                "validation_fraction must keep rows aside for intervals, got none that no network was trained on. Fit "
+                "with 0.2, or with bagging=5."
+            )
+        return np.asarray(lacked)
+
+    def _learn_from_aside(self, predictions: np.ndarray, aside: Part) -> None:
+        finite = np.isfinite(predictions).all()
+        self.residuals_ = residuals(predictions, aside.y).tolist() if finite else None
 
     def _learn_table(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         self.target_name_ = getattr(y, "name", None)
         X, y = read.rows(X, as_numbers(y))
-        self._head(None if self.loss == "auto" else self.loss, self.output_activation)
+        self._n_outputs = 1 if y.ndim == 1 else y.shape[1]
+        self._head(None if self.loss == choices.AUTO else self.loss, self.output_activation)
         return self._accept(X, first=True), y
+
+    def _known_table(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        X, y = read.rows(X, as_numbers(y))
+        if self._n_outputs != (1 if y.ndim == 1 else y.shape[1]):
+            raise ValueError(
+                f"y must have {self._n_outputs} columns, as at the first call, got shape {y.shape}. Hand over the same."
+            )
+        return self._accept(X, first=False), y
 
     def _head(self, loss: Any, output_activation: Any) -> tuple[Any, Head]:
         loss = self._loss_of(loss, losses.squared_error)
         if output_activation is not None:
             output_activation = get(activations, output_activation, "output_activation")
-        return loss, heads.regressor_head(loss, output_activation)
+        return loss, heads.regressor_head(loss, output_activation, self._n_outputs)
 
     def _frame(self, chosen: Choices, y: np.ndarray, standing: Model | None = None) -> Frame:
         """Targets are brought to a centre and scale where predictions may take any value and the loss allows it."""
@@ -105,4 +197,8 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
             centre, scale = standing.centre, standing.scale
         elif chosen.output_activation is None:
             centre, scale = heads.centre_and_scale(loss, head, y)
-        return Frame(loss, head, lambda numbers: ((numbers - centre) / scale).astype(np.float32), centre, scale)
+
+        def targets(numbers: np.ndarray) -> np.ndarray:
+            return ((numbers - np.asarray(centre)) / np.asarray(scale)).astype(np.float32)
+
+        return Frame(loss, head, targets, centre, scale)

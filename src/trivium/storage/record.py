@@ -12,7 +12,10 @@ from trivium.storage.file import ModelFileError
 from trivium.tables.schema import Schema
 from trivium.training.history import History
 
-ATTRIBUTES = ("choices_", "n_features_in_", "target_name_", "_search_", "_found_")
+ATTRIBUTES = (
+    *("choices_", "n_features_in_", "target_name_", "labels_", "temperature_", "residuals_"),
+    *("_search_", "_found_", "_n_outputs"),
+)
 COLUMNS = ("classes_", "feature_names_in_")
 
 
@@ -40,7 +43,7 @@ def content(estimator: Any) -> dict[str, Any]:
         "attributes": {name: getattr(estimator, name) for name in ATTRIBUTES if hasattr(estimator, name)},
         "models": [
             {"used": {name: _portable(name, value, ...) for name, value in model.used.items()}}
-            | {name: float(getattr(model, name)) for name in ("centre", "scale", "weight")}
+            | {name: np.asarray(getattr(model, name), float).tolist() for name in ("centre", "scale", "weight")}
             for model in estimator.models_
         ],
         "columns": {

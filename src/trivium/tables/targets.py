@@ -58,7 +58,20 @@ def guess_task(target: nw.Series) -> tuple[Task, str]:
 
 
 def as_classes(y: Any) -> np.ndarray:
-    """Classes (n,) as an array of one type. Raises ValueError where one is missing or types are mixed."""
+    """Classes (n,) as an array of one type; or labels (n, n_labels), 1 where one holds.
+
+    Raises ValueError where one is missing or types are mixed, or where a label is neither 0 nor 1.
+    """
+    if _several(y):
+        labels = as_numbers(y)
+        wrong = np.argwhere((labels != 0) & (labels != 1))
+        if len(wrong):
+            row, column = wrong[0]
+            raise TableError(
+                f"y must hold 0 or 1 in each of its {labels.shape[1]} columns of labels, got {labels[row, column]:g} "
+                f"in row {row}. Hand over one column of classes, or labels."
+            )
+        return labels.astype(np.int64)
     values = _column(y)
     _refuse_missing(values)
     if values.dtype == object:
@@ -73,7 +86,14 @@ def as_classes(y: Any) -> np.ndarray:
 
 
 def as_numbers(y: Any) -> np.ndarray:
-    """Numbers (n,) as float64. Raises ValueError where one is missing, infinite or a text."""
+    """Numbers (n,), or (n, n_outputs) of several columns, as float64.
+
+    Raises ValueError where one is missing, infinite or a text.
+    """
+    if _several(y):
+        y = nw.from_native(y, pass_through=True)
+        columns = [y[name] for name in y.columns] if isinstance(y, nw.DataFrame) else np.asarray(y).T
+        return np.column_stack([as_numbers(column) for column in columns])
     values = _column(y)
     _refuse_missing(values)
     try:
@@ -96,6 +116,16 @@ def _names_classes(present: nw.Series) -> bool:
     if values.tolist() == [-1, 0, 1]:
         return True
     return values[0] in (0, 1) and bool(np.all(np.diff(values) == 1))
+
+
+def _several(y: Any) -> bool:
+    """Whether y has two columns or more."""
+    if hasattr(y, "shape") and not isinstance(y, pa.Table):
+        return len(y.shape) == 2 and y.shape[1] > 1
+    if isinstance(y, pa.Table):
+        return y.num_columns > 1
+    first = y[0] if isinstance(y, list) and y else None
+    return isinstance(first, list | tuple | np.ndarray) and len(first) > 1
 
 
 def _column(y: Any) -> np.ndarray:

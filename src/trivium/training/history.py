@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Ending = Literal["all epochs", "no progress", "time limit", "interrupted", "not finite", "overtaken"]
+Ending = Literal["all epochs", "no progress", "time limit", "interrupted", "not finite", "overtaken", "stopped"]
 
 
 @dataclass
@@ -14,6 +14,7 @@ class History:
 
     train_loss, train_metric            over the batches of the epoch, as the parameters moved
     validation_loss, validation_metric  after the epoch, on the rows kept aside; empty without such rows
+    validation_score                    after the epoch, of the scikit-learn score that was asked for; else empty
     seconds                             wall time from the start of training to the end of the epoch
     metric                              what the metric is: "accuracy" or "R2"
     best_epoch                          index of the epoch whose parameters were kept
@@ -27,6 +28,7 @@ class History:
     train_metric: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
     validation_metric: list[float] = field(default_factory=list)
+    validation_score: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     best_epoch: int = -1
     ending: Ending = "all epochs"

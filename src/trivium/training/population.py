@@ -51,6 +51,8 @@ class Member:
     """Epochs run, those before this training included."""
     looks: list[Look] = field(default_factory=list, init=False)
     """What was watched of them, where the program is watched."""
+    kept_by_score: Any = field(default=None, init=False)
+    """Parameters, epoch and loss that a user's score chose, where one chooses."""
 
 
 def train_population(
@@ -61,6 +63,7 @@ def train_population(
     time_limit: float | None = None,
     first_rung: int | None = None,
     on_progress: Callable[[Member], None] | None = None,
+    on_epoch: Callable[[Member], Any] | None = None,
     lanes: Sequence[Lane] | None = None,
 ) -> None:
     """Train every member for `epochs` more; their states and histories go on as the epochs end.
@@ -70,13 +73,14 @@ def train_population(
     first_rung   epochs after which the worse half of the members leaves, by best validation loss; again after twice as
                  many, and so on. None keeps all
     on_progress  called in this thread whenever a chunk of a member has ended
+    on_epoch     called in this thread after every epoch of a member, with chunks of one epoch; True ends the member
     lanes        where members train; None: wherever the machine has room
     A member's numbers do not depend on the others. Ctrl-C ends training and keeps what there is; before the end of the
     first epoch it is passed on.
     """
     devices.prepare()
     lanes = devices.lanes(len(members)) if lanes is None else lanes
-    run = _Run(members, epochs, patience, time_limit, first_rung)
+    run = _Run(members, epochs, patience, time_limit, first_rung, longest=1 if on_epoch else CHUNK)
     flying: dict[Future, tuple[Lane, list[_Runner]]] = {}
     with _Inline() if len(lanes) == 1 else ThreadPoolExecutor(len(lanes), "trivium") as pool:
         try:
@@ -90,7 +94,8 @@ def train_population(
                 for future in ended:
                     _, group = flying.pop(future)
                     future.result()
-                    run.settle(group)
+                    stopped = [runner for runner in group if on_epoch and runner.ran and on_epoch(runner.member)]
+                    run.settle(group, stopped)
                     for runner in group:
                         if on_progress:
                             on_progress(runner.member)
@@ -135,8 +140,9 @@ class _Run:
         patience: int | None,
         time_limit: float | None,
         first_rung: int | None,
+        longest: int,
     ) -> None:
-        self.began = time.perf_counter()
+        self.began, self.longest = time.perf_counter(), longest
         self.budget = np.inf if time_limit is None else time_limit
         self.patience = PATIENT if patience is None else np.int32(patience)
         self.store = Store()
@@ -209,15 +215,17 @@ class _Run:
             member.history.best_epoch = int(state.best_epoch)
             left = self.budget - (ended - self.began)
             allowed = min(SECONDS_PER_CHUNK, left) / ((ended - began) / max(1, runner.ran))
-            runner.length = int(np.clip(allowed, 1, min(CHUNK, 4 * runner.length)))
+            runner.length = int(np.clip(allowed, 1, min(self.longest, 4 * runner.length)))
 
-    def settle(self, group: list[_Runner]) -> None:
+    def settle(self, group: list[_Runner], stopped: Sequence[_Runner] = ()) -> None:
         """After a chunk: each member goes on, rests on a rung, or has ended."""
         over = time.perf_counter() - self.began >= self.budget
         for runner in group:
             ending: Ending | None = None
             if not bool(runner.member.state.finite):
                 ending = "not finite"
+            elif runner in stopped:
+                ending = "stopped"
             elif runner.ran < runner.wanted:
                 ending = "no progress"
             elif over and runner.member.epochs < runner.last:

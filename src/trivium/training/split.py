@@ -11,7 +11,7 @@ FEWEST_ROWS_ASIDE = 10
 def table(X: np.ndarray, targets: np.ndarray, classes: np.ndarray | None, weights: np.ndarray | None = None) -> Table:
     """Rows, of equal weight unless told; without classes the targets are numbers, and have a spread."""
     weights = np.ones(len(X), np.float32) if weights is None else weights
-    spread = None if classes is not None else float(np.var(targets, dtype=np.float64)) or 1.0
+    spread = None if classes is not None else float(np.var(targets, axis=0, dtype=np.float64).mean()) or 1.0
     return Table(X, targets, weights, spread)
 
 

@@ -1,0 +1,50 @@
+"""One network per fold, each trained on the other folds: their average predicts, and every row was kept aside once."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from trivium.candidates import Candidate
+from trivium.estimators.members import Found, Limits, Part, Task, as_model, members_of, on_rows, trained
+
+
+def folds(numbers: np.ndarray, n_folds: int, random: np.random.RandomState, *, classes: bool) -> np.ndarray:
+    """The fold of each row, (n,): as even as can be, and among classes each class on its own.
+
+    Raises ValueError where there are fewer rows than folds.
+    """
+    n = len(numbers)
+    if n < 2 * n_folds:
+        raise ValueError(
+            f"bagging must leave two rows per fold or more, got {n_folds} for {n} rows. Try {max(2, n // 2)}."
+        )
+    order = random.permutation(n)
+    if classes and numbers.ndim == 1:
+        order = order[np.argsort(numbers[order], kind="stable")]
+    found = np.empty(n, np.int64)
+    found[order] = np.arange(n) % n_folds
+    return found
+
+
+def bagged(
+    candidate: Candidate, task: Task, whole: Part, fold: np.ndarray, seed: int, limits: Limits, *, verbose: bool
+) -> tuple[Found, np.ndarray]:
+    """Models of equal weight, the first one's history, and predictions of every row by the one that did not see it."""
+    n_folds = int(fold.max()) + 1
+    candidates: Sequence[Candidate] = [replace(candidate, seed=candidate.seed + place) for place in range(n_folds)]
+    members, frames = members_of(candidates, task, whole, None, seed)
+    for place, member in enumerate(members):
+        member.aside = member.rows._replace(places=np.flatnonzero(fold == place).astype(np.int32))
+        member.rows = member.rows._replace(places=np.flatnonzero(fold != place).astype(np.int32))
+    trained(members, limits, verbose=verbose)
+    models, out_of_fold = [], None
+    for place, (member, frame) in enumerate(zip(members, frames, strict=True)):
+        models.append(as_model(candidate, frame, member.program.network, member.state.best, 1 / n_folds))
+        kept = fold == place
+        said = on_rows(member, frame, whole.inputs[kept])
+        if out_of_fold is None:
+            out_of_fold = np.empty((len(fold), *said.shape[1:]))
+        out_of_fold[kept] = said
+    assert out_of_fold is not None
+    return Found(models, members[0], candidate, frames[0], None), out_of_fold

@@ -1,0 +1,62 @@
+"""The loss of the best network that looks at nothing."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from scipy.optimize import minimize
+
+from trivium import activations, losses
+from trivium.heads.head import Head, softmax
+
+
+def baseline_loss(head: Head, loss: Callable[..., Array], targets: np.ndarray) -> float:
+    """The loss of the best network that looks at nothing, the same output for every row.
+
+    targets  (n,) or (n, width), encoded as the loss takes them
+    """
+    if loss is losses.squared_error and targets.ndim == 1:
+        return float(np.var(targets, dtype=np.float64))
+    if loss in (losses.cross_entropy, losses.binary_cross_entropy) and targets.ndim == 1:  # the entropy
+        shares = np.unique(targets, return_counts=True)[1] / len(targets)
+        return float(-(shares * np.log(shares)).sum())
+
+    def mean_loss(constant: Array) -> Array:
+        outputs = jnp.broadcast_to(constant[None], (len(targets), *constant.shape))
+        return head.losses(loss, outputs, jnp.asarray(targets)).mean()
+
+    constants = _constants(head, targets)
+    if not constants:
+        return _least(mean_loss, np.zeros(() if head.flat else head.width, np.float32))
+    compiled = jax.jit(mean_loss)
+    return min(float(compiled(jnp.asarray(constant, jnp.float32))) for constant in constants)
+
+
+def _constants(head: Head, targets: np.ndarray) -> list[np.ndarray]:
+    """Outputs among which the best constant one is, or nearly; none where it has to be searched for."""
+    if head.split or head.over_batch or not head.probabilistic or (head.width > 1 and head.targets == "numbers"):
+        return []
+    if head.targets == "labels":
+        shares = np.bincount(targets, minlength=head.width) / len(targets)
+        if head.link is softmax:
+            return [np.log(np.maximum(shares, 1e-12))]
+        return [shares] if head.link is None else []
+    mean = targets.mean(axis=0)
+    if head.link is None:
+        return [mean, *np.quantile(targets, np.linspace(0.05, 0.95, 19), axis=0)]
+    if head.link is activations.sigmoid:
+        return [np.log(mean) - np.log1p(-mean)]
+    return [np.log(np.maximum(mean, 1e-12))]  # softmax, exp
+
+
+def _least(function: Callable[[Array], Array], start: np.ndarray) -> float:
+    """The least value of a smooth function that the search finds from a start."""
+    both = jax.jit(jax.value_and_grad(function))
+
+    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = both(jnp.asarray(flat.reshape(start.shape), jnp.float32))
+        return float(value), np.asarray(slope, np.float64).ravel()
+
+    return float(minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 100}).fun)
