@@ -9,12 +9,12 @@ import jax
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+import trivium
 from trivium.export import scoring
 from trivium.export.columns import add_columns, as_inputs, described, input_types
 from trivium.export.graph import ExportError, Graph, Tensor
 from trivium.export.translate import add_function, symbol
 from trivium.files import write_whole
-from trivium.tables import encode, read
 from trivium.tables.record import Schema
 
 
@@ -65,15 +65,8 @@ def onnx_inputs(estimator: Any, X: Any, *, types: Mapping[str, str] | None = Non
     types  as handed to `to_onnx`
     """
     check_is_fitted(estimator)
-    frame = read.as_frame(X)
-    if frame is not None:
-        X = encode.check_frame(estimator.schema_, frame)
-    elif hasattr(estimator, "feature_names_in_"):
-        X = encode.named(estimator.feature_names_in_, np.asarray(X))
-    else:
-        X = np.asarray(X)
     of_inputs = input_types(estimator.schema_, _matrix(estimator), types)
-    return as_inputs(estimator.schema_, of_inputs, X, _matrix(estimator))
+    return as_inputs(estimator.schema_, of_inputs, scoring.as_table(estimator, X), _matrix(estimator))
 
 
 def _matrix(estimator: Any) -> bool:
@@ -130,10 +123,8 @@ def _doc(estimator: Any) -> str:
 
 
 def _metadata(estimator: Any, of_inputs: Mapping[str, np.dtype]) -> dict[str, str]:
-    from trivium import __version__
-
     return {
-        "trivium_version": __version__,
+        "trivium_version": trivium.__version__,
         "jax_version": jax.__version__,
         "estimator": type(estimator).__name__,
         "target": str(getattr(estimator, "target_name_", None) or ""),

@@ -9,6 +9,8 @@ import numpy as np
 from jax import Array
 from sklearn.utils.validation import check_is_fitted
 
+from trivium.tables import encode, read
+from trivium.tables.arrays import is_sparse
 from trivium.training.program import predict
 
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -32,13 +34,29 @@ def width(estimator: Any) -> int:
     return len(estimator.schema_.feature_names_out)
 
 
+def as_table(estimator: Any, X: Any) -> Any:
+    """A frame with the columns that the fit saw, or an array."""
+    frame = read.as_frame(X)
+    if frame is not None:
+        return encode.check_frame(estimator.schema_, frame)
+    X = X if is_sparse(X) else np.asarray(X)
+    return encode.named(estimator.feature_names_in_, X) if hasattr(estimator, "feature_names_in_") else X
+
+
+def encoded_rows(estimator: Any, X: Any) -> np.ndarray:
+    """A table as the network takes it, (n, n_inputs) float32."""
+    check_is_fitted(estimator)
+    return encode.encode(estimator.schema_, as_table(estimator, X))
+
+
 def export_scoring(estimator: Any) -> jax.export.Exported:
     """The compiled function from encoded rows to predictions, which JAX runs without Trivium.
 
-    It takes float32 (n, n_inputs), any n, encoded by `trivium.tables.encode.encode(estimator.schema_, X)`, and returns
-    float32: of a regressor numbers (n,) in units of y, of a classifier probabilities (n, n_classes), columns in the
-    order of `classes_` (or, after a loss without probabilities, 1 for the class and 0 for the others). It runs on CPU,
-    GPU and TPU. To keep it in a file and to load it where only JAX is (both need `pip install flatbuffers`):
+    It takes float32 (n, n_inputs), any n, as `encoded_rows(estimator, X)` makes them of a table, and returns float32:
+    of a regressor numbers (n,) in units of y, of a classifier probabilities (n, n_classes), columns in the order of
+    `classes_` (or, after a loss without probabilities, 1 for the class and 0 for the others). It runs on CPU, GPU and
+    TPU. To keep it in a file and to load it where only JAX is (both need `pip install 'trivium[jax-export]'`, or
+    flatbuffers alone):
 
         Path("model.jax").write_bytes(export_scoring(estimator).serialize())
         score = jax.export.deserialize(Path("model.jax").read_bytes()).call
