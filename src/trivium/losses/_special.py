@@ -49,10 +49,15 @@ def distance(error: Array) -> Array:
     return error * jnp.sign(error)
 
 
+@jax.custom_jvp
 def held(slope: Array) -> Array:
     """A slope no larger than the largest number."""
     largest = float(jnp.finfo(slope.dtype).max)
     return jnp.clip(slope, -largest, largest)
+
+
+# Chosen and not multiplied by 0: the tangent of a slope that is held may be infinite.
+held.defjvps(lambda tangent, kept, slope: jnp.where(kept == slope, tangent, 0))
 
 
 @jax.custom_jvp

@@ -132,9 +132,30 @@ def negative_binomial(
     Source: Hilbe 2011, "Negative binomial regression", the type NB2.
     """
     z, a, targets, kind = in_one_type(targets, Nonnegative, log_rates=log_rates, log_dispersions=log_dispersions)
-    # Taken apart so that no part overflows where the sum does not.
-    loss = _mean_part(z, a) + (_target_part(z, a, targets) - log_rising(targets, a, z + a > 0))
-    return weighted(loss.astype(kind), sample_weight)
+    return weighted(_negative_binomial(z, a, targets).astype(kind), sample_weight)
+
+
+@jax.custom_jvp
+def _negative_binomial(z: Array, a: Array, targets: Array) -> Array:
+    return _of_parts(z, a, targets)
+
+
+def _of_parts(z: Array, a: Array, targets: Array) -> Array:
+    """Taken apart so that no part overflows where the sum does not."""
+    return _mean_part(z, a) + (_target_part(z, a, targets) - log_rising(targets, a, z + a > 0))
+
+
+@_negative_binomial.defjvp
+def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    """By the log rate (m - targets) / (1 + m / r), of which the parts have m and the targets each for itself."""
+    z, a, targets = primals
+    over, y = _smaller(z, a)
+    by_mean = held(_mean_by_rate(z, a, over, y))
+    gap = held(exp_less(z, targets, jnp.zeros_like(z)))
+    plain = by_mean - _target_by_rate(z, a, targets, over, y)
+    by_rate = cancelling(plain, by_mean, z, lambda: _target_by_rate(z, a, gap, over, y))
+    loss, moved = jax.jvp(lambda *others: _of_parts(z, *others), primals[1:], tangents[1:])
+    return loss, moved + by_rate * tangents[0]
 
 
 @jax.custom_jvp
@@ -152,13 +173,18 @@ def _excess(z: Array, a: Array, over: Array, y: Array) -> Array:
 def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     z, a, targets = primals
     over, y = _smaller(z, a)
-    large = targets / (1 + y)
-    x, lost = two_sum(z, a)
-    small = times_exp(large, -jnp.abs(x), jnp.where(over, -lost, lost))
-    below = jnp.where(over, small, large)  # targets * sigmoid(-x)
-    by_a = jnp.where(over, jnp.where(a > 0, -below, large), small)
+    below = _target_by_rate(z, a, targets, over, y)
+    above = _target_by_rate(z, a, targets, ~over, y)
+    by_a = jnp.where(over & (a > 0), -below, above)
     moved = _excess(z, a, over, y) * tangents[2] - below * tangents[0] + by_a * tangents[1]
     return _target_part(*primals), moved
+
+
+def _target_by_rate(z: Array, a: Array, targets: Array, over: Array, y: Array) -> Array:
+    """targets * sigmoid(-x), x = z + a; of the other side's if `over` is turned round."""
+    large = targets / (1 + y)
+    x, lost = two_sum(z, a)
+    return jnp.where(over, times_exp(large, -jnp.abs(x), jnp.where(x > 0, -lost, lost)), large)
 
 
 @jax.custom_jvp
@@ -173,7 +199,7 @@ def _mean_part(z: Array, a: Array) -> Array:
 def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     z, a = primals
     over, y = _smaller(z, a)
-    by_z = times_exp(1 / (1 + y), jnp.where(over, -a, z))
+    by_z = _mean_by_rate(z, a, over, y)
     w = y / (2 + y)
     # log(1 + y) - y / (1 + y) over y^2, as a sum of terms of one sign
     rest = 2 / jnp.square(2 + y) * (1 / (1 + w) + w * atanh_rest(w))
@@ -182,6 +208,11 @@ def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     beyond = times_exp((jnp.where(over, z + a, 1) - 1) + (jnp.log1p(y) + y / (1 + y)), -a)
     by_a = -jnp.where(over, beyond, under)
     return _mean_part(z, a), held(by_z) * tangents[0] + held(by_a) * tangents[1]
+
+
+def _mean_by_rate(z: Array, a: Array, over: Array, y: Array) -> Array:
+    """exp(z) / (1 + exp(z + a))."""
+    return times_exp(1 / (1 + y), jnp.where(over, -a, z))
 
 
 def _smaller(z: Array, a: Array) -> tuple[Array, Array]:
