@@ -2,6 +2,8 @@
 
 import math
 import warnings
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -130,6 +132,8 @@ def split_facts(
     reference            the best of these: what the data allow, at least
     agreement            leave-one-out score of 5 neighbours within the training rows
     agreement_trees      out-of-bag score of the trees within the training rows
+    agreement_linear     score of least squares on left-out quarters of the training rows
+    kept_rows            validation rows
     clearest             share of the commonest label among 20 neighbours, in the clearest quarter of the rows
     single               the best score of one column alone (a tree of two levels), with its index
     """
@@ -147,9 +151,34 @@ def split_facts(
     if varying.any():
         facts["shift"] = float(np.median(np.abs(outer.mean(0) - center)[varying] / spread[varying]))
         facts["shift_scale"] = float(np.median(outer.std(0)[varying] / spread[varying]))
+    facts["kept_rows"] = len(v)
     if kind in ("classes", "numbers", "several"):
         facts |= _references(x, _plain_targets(targets, kind), v, _plain_targets(kept_targets, kind), kind)
     return facts
+
+
+def token_facts(rows: np.ndarray, targets: np.ndarray, kept: np.ndarray, kept_targets: np.ndarray) -> dict[str, Any]:
+    """For sequences of tokens: how often the commonest follower of the last one or two tokens is right."""
+    facts: dict[str, Any] = {"kept_rows": int(kept_targets.size)}
+    if rows.ndim != 2 or rows.shape != targets.shape or not np.issubdtype(rows.dtype, np.integer):
+        return facts
+    common = int(np.bincount(targets.reshape(-1)).argmax())
+    facts["majority"] = float((kept_targets == common).mean())
+    for name, length in (("last_token", 1), ("last_two_tokens", 2)):
+        known: dict[tuple, Counter] = {}
+        for context, follower in _contexts(rows[:LEARN_ROWS], targets[:LEARN_ROWS], length):
+            known.setdefault(context, Counter())[follower] += 1
+        best = {context: counts.most_common(1)[0][0] for context, counts in known.items()}
+        pairs = list(_contexts(kept[:200], kept_targets[:200], length))
+        facts[name] = float(np.mean([best.get(context, common) == follower for context, follower in pairs]))
+    facts["reference"] = max(facts["majority"], facts["last_token"], facts["last_two_tokens"])
+    return facts
+
+
+def _contexts(rows: np.ndarray, targets: np.ndarray, length: int) -> Iterator[tuple[tuple, int]]:
+    for row, target in zip(rows.tolist(), targets.tolist(), strict=True):
+        for place in range(len(row)):
+            yield tuple(row[max(0, place - length + 1) : place + 1]), target[place]
 
 
 def _table(rows: np.ndarray) -> np.ndarray:
@@ -170,6 +199,7 @@ def _plain_targets(targets: np.ndarray, kind: str) -> np.ndarray:
 def _references(x: np.ndarray, y: np.ndarray, v: np.ndarray, w: np.ndarray, kind: str) -> dict[str, Any]:
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
     from sklearn.linear_model import Ridge, RidgeClassifier
+    from sklearn.model_selection import KFold, cross_val_predict
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -209,6 +239,8 @@ def _references(x: np.ndarray, y: np.ndarray, v: np.ndarray, w: np.ndarray, kind
             facts["clearest"] = _clearest(x, y)
         if len(x) >= 30:
             facts["agreement"] = _leave_one_out(x, y, kind, neighbours)
+            held_out: Any = cross_val_predict(models["linear"], x, y, cv=KFold(4, shuffle=True, random_state=0))
+            facts["agreement_linear"] = _score(held_out, y, kind)
             oob = getattr(models["trees"], "oob_score_", None)
             facts["agreement_trees"] = float(oob) if oob is not None else None
         tree = DecisionTreeClassifier if classes else DecisionTreeRegressor

@@ -10,7 +10,7 @@ from torch import nn
 
 from trivium.diagnosis import torch_graph as graph
 from trivium.diagnosis import torch_score as scores
-from trivium.diagnosis.data_facts import column_facts, split_facts, target_facts
+from trivium.diagnosis.data_facts import column_facts, split_facts, target_facts, token_facts
 from trivium.diagnosis.loss_facts import behaviour, entropy
 from trivium.diagnosis.record import RunRecord, Series, column, plain
 from trivium.diagnosis.torch_probe import Prober, call, first_array, untouched, weight_of
@@ -280,8 +280,9 @@ class Notes:
         kind = self.targets.get("kind")
         if not whole:
             self.data |= column_facts(rows)
-        if self.kept and targets is not None and self.kept[1] is not None and kind != "tokens":
-            self.data |= split_facts(rows, _array(targets), _array(self.kept[0]), _array(self.kept[1]), kind)
+        if self.kept and targets is not None and self.kept[1] is not None:
+            both = (rows, _array(targets), _array(self.kept[0]), _array(self.kept[1]))
+            self.data |= token_facts(*both) if kind == "tokens" else split_facts(*both, kind)
         elif self.kept:
             self.data |= split_facts(rows, rows, _array(self.kept[0]), rows, None)
 

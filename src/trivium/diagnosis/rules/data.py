@@ -113,8 +113,8 @@ def unnormalized_targets(run: Signals) -> Finding | None:
         evidence=(Evidence("spread of the targets", float(std), 10.0, "Bishop 1995: about 1"),),
         cause="The first errors are as large as the targets: steps are huge, or outputs take very long to get there.",
         remedies=(Remedy("Standardise the targets, and turn predictions back."),),
-        confidence=0.85,
-        depth=0,
+        confidence=0.8,
+        depth=1,
     )
 
 

@@ -14,9 +14,10 @@ def overfitting(run: Signals) -> Finding | None:
     0.4 of the constant's loss.
     """
     rise = run.validation_rise
-    if not rise > 1.5 or not run.known_by_heart or run.broken:
-        return None
     level = run.final_validation_loss / run.baseline if math.isfinite(run.baseline) else math.inf
+    worse_than_nothing = rise > 1.35 and level > 1 and math.isfinite(run.baseline)
+    if not (rise > 1.5 or worse_than_nothing) or not run.known_by_heart or run.broken:
+        return None
     if level < 0.5 and run.score > run.best_score - 0.05:
         return None
     return Finding(

@@ -51,7 +51,7 @@ def bad_init(run: Signals) -> Finding | None:
     small = (gain < 0.25 and (ratio < 0.02 or len(gains) == 1)) or (ratio < 0.02 and gain < 0.6 and len(gains) >= 3)
     large = gain > 4 or (ratio > 100 and gain > 2)
     absurd = loss > 4 * max(1.0, run.input_size) and math.isfinite(loss)
-    if small and not run.stuck:
+    if (small or absurd) and not large and not run.stuck:
         return None
     if not (small or large or absurd):
         return None

@@ -19,7 +19,8 @@ def loss_output_mismatch(run: Signals) -> Finding | None:
     Source: Goodfellow et al. 2016, "Deep learning", section 6.2.2 (output units and their losses); Humbatova et al.
     2020, "Taxonomy of real faults in deep learning systems", for the mistakes.
     """
-    found = _certain(run) or _by_range(run) or _weak(run)
+    certain = _certain(run)
+    found = certain or _by_range(run) or _weak(run)
     if found is None:
         return None
     symptom, cause, text, changes, confidence = found
@@ -38,7 +39,7 @@ def loss_output_mismatch(run: Signals) -> Finding | None:
         cause=cause,
         remedies=(Remedy(text, changes),),
         confidence=confidence,
-        depth=1,
+        depth=0 if certain else 1,
     )
 
 
