@@ -140,6 +140,10 @@ def resolve(given: Mapping[str, Any]) -> Choices:
     problems += wrong
     if given["normalisation"] not in (None, "batch", "layer"):
         problems.append(f"normalisation must be 'batch', 'layer' or None, got {given['normalisation']!r}. Try 'batch'.")
+    if given["on_problem"] not in ("warn", "fix", "ignore", "raise"):
+        problems.append(
+            f"on_problem must be 'warn', 'fix', 'ignore' or 'raise', got {given['on_problem']!r}. Try 'warn'."
+        )
     if not isinstance(given["residual"], bool | np.bool_):
         problems.append(f"residual must be True or False, got {given['residual']!r}. Try True.")
     if problems:

@@ -15,7 +15,7 @@ from trivium import activations, candidates, choices, losses, outcomes
 from trivium.candidates import Plan
 from trivium.catalog import get
 from trivium.choices import Choices
-from trivium.estimators import models, watching
+from trivium.estimators import diagnosing, models, watching
 from trivium.estimators.bagging import bagged, folds
 from trivium.estimators.members import (
     Found,
@@ -79,6 +79,7 @@ class NeuralEstimator(BaseEstimator):
         time_limit=None,
         callbacks=None,
         warm_start=False,
+        on_problem="warn",
         random_state=None,
         verbose=False,
     ):
@@ -108,6 +109,7 @@ class NeuralEstimator(BaseEstimator):
         self.time_limit = time_limit
         self.callbacks = callbacks
         self.warm_start = warm_start
+        self.on_problem = on_problem
         self.random_state = random_state
         self.verbose = verbose
 
@@ -202,7 +204,7 @@ class NeuralEstimator(BaseEstimator):
         plan, seed, random = self._plan()
         going_on = self.models_[0] if self.warm_start and hasattr(self, "models_") else None
         whole = self._part(X, y, sample_weight, first=going_on is None)
-        task = self._task_of(whole.y, going_on)
+        task = self._task_of(whole.y, going_on, watched=self.on_problem != "ignore")
         limits = Limits(self.epochs, self.patience, None if self.time_limit is None else began + self.time_limit)
         if validation_data is None:
             first, aside = self._parted(whole, random)
@@ -221,27 +223,52 @@ class NeuralEstimator(BaseEstimator):
             found, self.out_of_fold_ = bagged(candidate, task, whole, fold, seed, limits, verbose=self.verbose)
             found = found._replace(search=search)
             self._learn_from_aside(self.out_of_fold_, whole)
+        verdict = None
+        if self.on_problem != "ignore":
+            verdict = diagnosing.look_at(found, task, aside)
+        self.repairs_ = []
+        if verdict is not None and self.on_problem == "fix" and self.bagging is None:
+
+            def again(plan: Plan) -> Found:
+                return self._found(plan, task, first, aside, seed, limits, None, in_units=aside is not None)
+
+            def used(found: Found) -> dict[str, Any]:
+                return found.candidate.choices.in_words(found.frame.loss, len(first.inputs))
+
+            found, verdict, self.repairs_ = diagnosing.mended(found, verdict, task, aside, used, again)
         self.models_, self._search_ = found.models, found.search
+        self.record_, self.diagnosis_ = verdict or (None, None)
         self.history_ = found.member.history
         self.choices_ = found.candidate.choices.in_words(found.frame.loss, len(first.inputs))
         self._found_ = {name: found.candidate.given[name] for name in plan.open}
         self._state_ = None
         linear = not found.candidate.choices.hidden_widths
         notes.warn_of(self.history_, found.member.numbers.get("learning_rate"), linear=linear)
+        if self.diagnosis_ is not None:
+            diagnosing.tell(self.diagnosis_, self.on_problem)
 
     def _found(
-        self, plan: Plan, task: Task, first: Part, aside: Part | None, seed: int, limits: Limits, going_on: Model | None
+        self,
+        plan: Plan,
+        task: Task,
+        first: Part,
+        aside: Part | None,
+        seed: int,
+        limits: Limits,
+        going_on: Model | None,
+        *,
+        in_units: bool = False,
     ) -> Found:
         """Train the candidates, and choose among them."""
         standing = None if going_on is None else going_on.parameters
         members, frames = members_of(plan.candidates, task, first, aside, seed, standing)
-        if len(members) > 1:
+        if len(members) > 1 and plan.races:
             outcomes.check_aside(members[0], self.validation_fraction)
         framed = {id(member): pair for member, *pair in zip(members, plan.candidates, frames, strict=True)}
         truth = None if aside is None else self._truth(aside.y)
         on_epoch = watching.hook(self, framed, aside, truth)
         trained(members, limits, races=plan.races, verbose=self.verbose, on_epoch=on_epoch)
-        return selected(members, frames, plan, task, aside, self.ensemble)
+        return selected(members, frames, plan, task, aside, self.ensemble, in_units=in_units)
 
     def _part(self, X: Any, y: Any, sample_weight: Any, *, first: bool) -> Part:
         """Encoded rows with their targets; the first time, columns and targets are learned."""
@@ -265,9 +292,13 @@ class NeuralEstimator(BaseEstimator):
         rows, kept = parts(len(whole.inputs), classes, self.validation_fraction, random)
         return (whole, None) if kept is None else (whole.at(rows), whole.at(kept))
 
-    def _task_of(self, numbers: np.ndarray, going_on: Model | None = None) -> Task:
-        n_classes = len(self.classes_) if hasattr(self, "classes_") else None
-        return Task(n_classes, lambda chosen: self._frame(chosen, numbers, going_on), labels=numbers.ndim == 2)
+    def _task_of(self, numbers: np.ndarray, going_on: Model | None = None, *, watched: bool = False) -> Task:
+        return Task(
+            len(self.classes_) if hasattr(self, "classes_") else None,
+            lambda chosen: self._frame(chosen, numbers, going_on),
+            labels=self._task == "classification" and numbers.ndim == 2,
+            watched=watched,
+        )
 
     def _learn_from_aside(self, predictions: np.ndarray, aside: Part) -> None:
         """What rows that no network was trained on tell beside the choice of the best epoch."""

@@ -56,6 +56,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     time_limit           seconds of fit; None: no limit
     callbacks            functions of (history, epoch), called after each epoch; True from one of them ends training
     warm_start           whether `fit` goes on from the parameters of the last one, on the same kind of table
+    on_problem           what to do when the diagnosis finds a fault: "warn"; "fix": apply the changes that it proposes
+                         and keep what helps, see `repairs_`; "raise" a TrainingError; "ignore": look at nothing
     random_state         seed for the rows kept aside, the initial weights and the order of the rows
     verbose              whether a progress line is shown on standard error
 
@@ -66,7 +68,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
 
     Learned: `classes_`, `models_` (the networks whose weighted mean predicts, the best first), `parameters_` (of
     the best: a dict of weights and biases per layer), `choices_` (by name, those left open included), `history_`,
-    `search_` (what was tried), `n_iter_`, `schema_`, `n_features_in_`, and `feature_names_in_` where X had names.
+    `search_` (what was tried), `diagnosis_` (what the rules say of the run, from `record_`), `repairs_`, `n_iter_`,
+    `schema_`, `n_features_in_`, and `feature_names_in_` where X had names.
     """
 
     _task = "classification"
@@ -104,6 +107,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         time_limit=None,
         callbacks=None,
         warm_start=False,
+        on_problem="warn",
         random_state=None,
         verbose=False,
     ):
@@ -134,6 +138,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             time_limit=time_limit,
             callbacks=callbacks,
             warm_start=warm_start,
+            on_problem=on_problem,
             random_state=random_state,
             verbose=verbose,
         )

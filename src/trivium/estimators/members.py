@@ -65,11 +65,21 @@ class Task:
 
     labels: bool = False
     """Whether the classes are labels, each of which holds or not."""
+    watched: bool = False
+    """Whether the diagnosis looks at the members."""
 
     @property
     def metric(self) -> str:
         """The name of what a history keeps beside the loss."""
         return "R2" if self.classes is None else "accuracy"
+
+    def yardstick(self, aside: Part, heads: Sequence[Head]) -> Callable[[np.ndarray], float]:
+        """What members of several losses are compared by, and averages chosen by; lower is better."""
+        if self.classes is None:
+            return ensembles.squared_error(aside.y, aside.weights)
+        if all(head.probabilistic for head in heads):
+            return ensembles.log_loss(aside.y, aside.weights)
+        return ensembles.error_rate(aside.y, aside.weights)
 
     @property
     def distance(self) -> Callable:
@@ -90,6 +100,7 @@ def program_of(chosen: Choices, frame: Frame, task: Task, n: int) -> Program:
         metric=task.distance,
         batch_size=chosen.batch(n),
         schedules=() if chosen.schedule is None else (("learning_rate", chosen.schedule),),
+        watched=task.watched,
     )
 
 
@@ -200,15 +211,20 @@ def selected(
     task: Task,
     aside: Part | None,
     ensemble: int | None,
+    *,
+    in_units: bool = False,
 ) -> Found:
-    """The best member, or the average that greedy selection finds, by the rows kept aside."""
+    """The best member, or the average that greedy selection finds, by the rows kept aside.
+
+    in_units  whether scores are to be log-losses or squared errors in the units of y even where one loss is shared
+    """
     weights, scores = np.zeros(len(members)), np.array([float(member.state.best_loss) for member in members])
-    if aside is None or len(members) == 1:
+    if aside is None or (len(members) == 1 and not in_units):
         weights[int(np.argmin(scores)) if aside is not None else 0] = 1
     else:
-        yardstick = _yardstick(task, aside, frames)
+        yardstick = task.yardstick(aside, [frame.head for frame in frames])
         several = len({(frame.loss, frame.head) for frame in frames}) > 1
-        if several or ensemble:
+        if several or ensemble or in_units:
             shares = [on_rows(member, frame, aside.inputs) for member, frame in zip(members, frames, strict=True)]
             scores = np.array([yardstick(one) if np.isfinite(one).all() else np.inf for one in shares])
             if ensemble and np.isfinite(scores).any():
@@ -222,21 +238,12 @@ def selected(
         for place, member in ((place, members[place]) for place in order)
     ]
     search = None
-    if len(members) > 1:
+    if len(members) > 1 or in_units:
         search = in_words(plan) | plain(table(members))
         search["score"] = [float(score) if np.isfinite(score) else None for score in scores]
         search["weight"] = weights.tolist()
     best = order[0]
     return Found(models, members[best], plan.candidates[best], frames[best], search)
-
-
-def _yardstick(task: Task, aside: Part, frames: Sequence[Frame]) -> Callable[[np.ndarray], float]:
-    """What members of several losses are compared by, and averages chosen by."""
-    if task.classes is None:
-        return ensembles.squared_error(aside.y, aside.weights)
-    if all(frame.head.probabilistic for frame in frames):
-        return ensembles.log_loss(aside.y, aside.weights)
-    return ensembles.error_rate(aside.y, aside.weights)
 
 
 def on_rows(member: Member, frame: Frame, inputs: np.ndarray) -> np.ndarray:

@@ -7,6 +7,10 @@ from sklearn.exceptions import ConvergenceWarning
 from trivium.training.history import History
 
 
+class DiagnosisWarning(ConvergenceWarning):
+    """What the rules say of a run."""
+
+
 def warn_of(history: History, learning_rate: float | None, *, linear: bool) -> None:
     """Warn of a run that was interrupted, lost its numbers or learned nothing; say nothing of others.
 

@@ -42,6 +42,8 @@ class Snapshot(NamedTuple):
     loss: Array  # on the probe batch, as in training
     output_mean: Array
     output_std: Array  # mean over outputs of the spread over rows
+    output_minimum: Array
+    output_maximum: Array
 
 
 def probe(rows: Rows) -> Batch:
@@ -75,6 +77,8 @@ def snapshot(network: Network, parameters: Parameters, batch: Batch, trial: Upda
         loss=trial.loss,
         output_mean=outputs.mean(),
         output_std=outputs.std(axis=0).mean(),
+        output_minimum=outputs.min(),
+        output_maximum=outputs.max(),
     )
 
 

@@ -1,0 +1,317 @@
+"""The record of a run of our own: what the compiled epochs looked at, with the facts that the choices tell."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from trivium.catalog import name_of
+from trivium.diagnosis.data_facts import column_facts, split_facts, target_facts
+from trivium.diagnosis.record import Layer, RunRecord, column, plain
+from trivium.initializers import fitting, glorot_uniform
+from trivium.training.population import Member
+from trivium.training.program import EVERY_ROW
+from trivium.training.snapshots import Look
+
+KINDS = {
+    "squared_error": "mse",
+    "absolute_error": "mae",
+    "binary_cross_entropy": "bce",
+    "cross_entropy": "cross_entropy",
+}
+"""Losses that rules know by a name of their own."""
+
+MOST_ROWS = 20_000
+"""Rows of a table from which facts of its columns are taken, at even distances."""
+
+
+def record_of(member: Member, recalls: np.ndarray | None = None, *, references: bool = True) -> RunRecord:
+    """The record of a member that has been watched.
+
+    recalls     per class on the rows kept aside, by the parameters that were kept, (n_classes,)
+    references  whether to ask simple models what the data allow: it takes some tenths of a second
+    """
+    program, history = member.program, member.history
+    looks = [look for look in member.looks if look.before is not None]
+    steps = _steps(member)
+    layers, weights = _layers(member)
+    shown = _epochs_shown(member)
+    last = len(shown)
+    epochs = np.arange(last + 1)
+    start = float(looks[0].before.loss) if looks and looks[0].before is not None else np.nan
+    recall = np.zeros(0)
+    if recalls is not None:
+        recall = np.full((last + 1, len(recalls)), np.nan)
+        recall[-1] = recalls
+    rows = [_snapshot(look, weights, len(layers)) for look in looks]
+    places = np.concatenate([_places(look, steps) for look in member.looks]) if member.looks else np.zeros(0)
+    losses = np.concatenate([look.step_loss for look in member.looks]) if member.looks else np.zeros(0)
+    names = "activation_mean activation_std unit_std dead saturated gradient_rms weight_norm update_ratio"
+    series = {name: column(rows, name) for name in names.split()}
+
+    def with_start(values: list[float], first: float = np.nan) -> np.ndarray:
+        return np.array([first, *(values[:last] if values else [np.nan] * last)])
+
+    return RunRecord(
+        layers=layers,
+        step=places,
+        step_loss=losses,
+        step_learning_rate=_rates(member, places),
+        moment=np.array([look.epoch * steps for look in looks]),
+        **series,
+        gradient_norm=column(rows, "gradient_norm"),
+        output_std=column(rows, "output_std"),
+        output_mean=column(rows, "output_mean"),
+        epoch=epochs,
+        epoch_step=epochs * steps,
+        train_loss=with_start(history.train_loss, start),
+        train_metric=with_start(history.train_metric),
+        batch_loss=with_start(history.train_loss, start),
+        batch_metric=with_start(history.train_metric),
+        validation_loss=with_start(history.validation_loss),
+        validation_metric=with_start(history.validation_metric),
+        validation_recall=recall,
+        facts=plain(
+            {
+                "run": _run_facts(member, layers, looks, series, steps),
+                "loss": _loss_facts(member, start),
+                "output": _output_facts(program, looks),
+                "optimizer": _optimizer_facts(program, member.numbers),
+                "targets": target_facts(_targets(member), _kind(member), program.head.width),
+                "data": _data_facts(member, references=references),
+            }
+        ),
+    )
+
+
+def _steps(member: Member) -> int:
+    """Updates per epoch."""
+    size = member.program.batch_size
+    return 1 if size in (EVERY_ROW,) or size >= member.rows.n else -(-member.rows.n // size)
+
+
+def _epochs_shown(member: Member) -> range:
+    """The epochs that the verdict is on: up to the one whose parameters were kept, where rows kept aside chose it.
+
+    What came after it is thrown away, and so is no fault of the model. A run that broke is shown whole.
+    """
+    history = member.history
+    kept = history.validation_loss and history.best_epoch >= 0 and history.ending != "not finite"
+    return range(history.best_epoch + 1 if kept else len(history))
+
+
+def _layers(member: Member) -> tuple[tuple[Layer, ...], list[int]]:
+    """The layers with weights, and where their weights stand among all arrays of two axes or more."""
+    network: Any = member.program.network
+    activation = getattr(network, "activation", None)
+    found, places, seen = [], [], 0
+    for path, leaf in jax.tree_util.tree_leaves_with_path(member.state.parameters):
+        if np.ndim(leaf) < 2:
+            continue
+        name = getattr(path[-1], "key", None)
+        if name in (None, "weights"):
+            found.append((f"layers.{getattr(path[0], 'idx', len(found))}", leaf.shape[-2:]))
+            places.append(seen)
+        seen += 1
+    layers = []
+    for place, (name, shape) in enumerate(found):
+        last = place == len(found) - 1
+        own = None if last or activation is None else activation
+        layers.append(
+            Layer(
+                name=name,
+                kind="dense",
+                inputs=int(shape[0]),
+                width=int(shape[1]),
+                activation="identity" if last else _name(own),
+                output=last,
+                saturates=own is not None and not _is_wave(own) and fitting(own) is glorot_uniform,
+                normalised=not last and getattr(network, "normalisation", None) is not None,
+            )
+        )
+    return tuple(layers), places
+
+
+def _is_wave(activation: Callable) -> bool:
+    """Whether it is bounded without being flat, as sine is."""
+    return getattr(activation, "__module__", "").endswith(".waves")
+
+
+def _snapshot(look: Look, weights: list[int], n_layers: int) -> dict[str, Any]:
+    """A row of the record: hidden layers first, then the output, of which only weights and outputs are known."""
+    before: Any = look.before
+    row: dict[str, Any] = {}
+    for name in ("activation_mean", "activation_std", "unit_std", "dead", "saturated"):
+        hidden = np.asarray(getattr(before, name)).tolist()
+        row[name] = (hidden + [np.nan] * n_layers)[:n_layers]
+    for name in ("gradient_rms", "weight_norm", "update_ratio"):
+        row[name] = np.asarray(getattr(before, name))[weights].tolist()
+    if n_layers:
+        row["unit_std"][-1] = float(before.output_std)
+        row["activation_mean"][-1] = float(before.output_mean)
+        row["activation_std"][-1] = float(before.output_std)
+    return row | {name: float(getattr(before, name)) for name in ("gradient_norm", "output_std", "output_mean")}
+
+
+def _places(look: Look, steps: int) -> np.ndarray:
+    """The steps to which the losses of an epoch belong."""
+    apart = -(-steps // max(1, len(look.step_loss))) if len(look.step_loss) else 1
+    return look.epoch * steps + np.arange(len(look.step_loss)) * apart
+
+
+def _rates(member: Member, places: np.ndarray) -> np.ndarray:
+    rate = member.numbers.get("learning_rate")
+    if rate is None or not len(places):
+        return np.full(len(places), np.nan)
+    make = dict(member.program.schedules).get("learning_rate")
+    if make is None:
+        return np.full(len(places), rate)
+    return np.asarray(make(rate, max(1, _steps(member) * member.epochs))(places.astype(np.float32)), np.float64)
+
+
+def _run_facts(
+    member: Member, layers: tuple[Layer, ...], looks: list[Look], series: Mapping[str, np.ndarray], steps: int
+) -> dict[str, Any]:
+    norms, moves = series["weight_norm"], series["update_ratio"]
+    first = norms[0] if norms.ndim == 2 else np.full(len(layers), np.nan)
+    still = (moves == 0).all(axis=0) if moves.ndim == 2 else np.zeros(len(layers), bool)
+    network: Any = member.program.network
+    return {
+        "framework": "trivium",
+        "epochs": len(member.history),
+        "steps": steps * len(member.history),
+        "rows": member.rows.n,
+        "batch_size": min(member.program.batch_size or member.rows.n, member.rows.n),
+        "steps_per_epoch": steps,
+        "order": "shuffled",
+        "parameters": int(sum(np.size(leaf) for leaf in jax.tree.leaves(member.state.parameters))),
+        "not_updated": [f"{layer.name}.weight" for layer, stays in zip(layers, still, strict=True) if stays],
+        "symmetric": [f"{layer.name}.weight" for layer, norm in zip(layers, first, strict=True) if norm == 0],
+        "gain": {
+            f"{layer.name}.weight": float(norm) / np.sqrt(layer.width)
+            for layer, norm in zip(layers, first, strict=True)
+            if np.isfinite(norm)
+        },
+        "never_given": [],
+        "frozen": [],
+        "gradients_accumulate": False,
+        "mode": "train",
+        "nonlinear": len(layers) > 1 and layers[0].activation != "identity",
+        "dropout": float(member.numbers.get("dropout", 0.0)),
+        "residual": bool(getattr(network, "residual", False)),
+        "batch_norms": sum(layer.normalised for layer in layers) if _normalises_batches(network) else 0,
+        "recurrent": False,
+        "finished": member.history.ending in ("all epochs", "no progress"),
+        "first_nonfinite": _broken(member, looks, layers, steps),
+    }
+
+
+def _normalises_batches(network: Any) -> bool:
+    return getattr(network, "normalisation", None) == "batch"
+
+
+def _broken(member: Member, looks: list[Look], layers: tuple[Layer, ...], steps: int) -> dict[str, Any] | None:
+    """Where the first number that is not finite stands."""
+    if member.history.ending != "not finite":
+        return None
+    for look in member.looks:
+        bad = np.flatnonzero(~np.isfinite(look.step_loss))
+        if len(bad):
+            return {"where": "loss", "step": int(_places(look, steps)[bad[0]]), "name": None}
+        before: Any = look.before
+        if before is not None and not np.isfinite(before.weight_norm).all():
+            place = int(np.flatnonzero(~np.isfinite(before.weight_norm))[0])
+            name = layers[min(place, len(layers) - 1)].name if layers else None
+            return {"where": "parameters", "step": look.epoch * steps, "name": name}
+    return {"where": "parameters", "step": member.epochs * steps, "name": None}
+
+
+def _loss_facts(member: Member, start: float) -> dict[str, Any]:
+    program = member.program
+    name = _name(program.loss)
+    activation = program.head.output_activation
+    return {
+        "kind": KINDS.get(name, name),
+        "link": [] if activation is None else [_name(activation)],
+        "reduction": "mean",
+        "sign": 1,
+        "flat": False,
+        "safe": True,
+        "start": start,
+        "baseline": member.history.baseline_loss,
+    }
+
+
+def _output_facts(program: Any, looks: list[Look]) -> dict[str, Any]:
+    facts: dict[str, Any] = {"width": program.head.width}
+    if looks and looks[0].before is not None:
+        first = looks[0].before
+        facts |= {"minimum": float(first.output_minimum), "maximum": float(first.output_maximum)}
+    return facts
+
+
+def _optimizer_facts(program: Any, numbers: Mapping[str, float]) -> dict[str, Any]:
+    """What the optimizer was told, and its own defaults."""
+    known = {
+        name: parameter.default
+        for name, parameter in inspect.signature(program.optimizer).parameters.items()
+        if isinstance(parameter.default, int | float)
+    }
+    known |= dict(numbers)
+    return {
+        "name": _name(program.optimizer),
+        "learning_rate": known.get("learning_rate"),
+        "momentum": known.get("momentum", known.get("beta1")),
+        "beta1": known.get("beta1"),
+        "beta2": known.get("beta2"),
+        "epsilon": known.get("epsilon"),
+        "weight_decay": known.get("weight_decay", known.get("decay", 0.0)),
+        "schedule": _name(program.schedules[0][1]) if program.schedules else None,
+    }
+
+
+def _kind(member: Member) -> str:
+    """Of the targets."""
+    if member.rows.spread is not None:
+        return "numbers"
+    return "several" if member.history.metric == "accuracy" and _labels(member) else "classes"
+
+
+def _labels(member: Member) -> bool:
+    head = member.program.head
+    return head.targets == "numbers" and not head.flat
+
+
+def _targets(member: Member) -> np.ndarray:
+    """As rules expect them: numbers of classes as whole numbers, one-hot rows as such numbers."""
+    targets = _meant(member.rows.targets, member.rows.places)
+    if _kind(member) != "classes":
+        return targets
+    return (targets.argmax(axis=1) if targets.ndim == 2 else targets).astype(np.int64)
+
+
+def _meant(array: np.ndarray, places: np.ndarray | None) -> np.ndarray:
+    return array if places is None else array[places]
+
+
+def _data_facts(member: Member, *, references: bool) -> dict[str, Any]:
+    rows, aside = member.rows, member.aside
+    X = _meant(rows.X, rows.places)
+    every = slice(None, None, max(1, len(X) // MOST_ROWS))
+    facts = column_facts(X[every])
+    if aside is None:
+        return facts
+    kind = _kind(member)
+    kept, kept_targets = _meant(aside.X, aside.places), _meant(aside.targets, aside.places)
+    if kind == "classes":
+        kept_targets = (kept_targets.argmax(axis=1) if kept_targets.ndim == 2 else kept_targets).astype(np.int64)
+    return facts | split_facts(X[every], _targets(member)[every], kept, kept_targets, kind if references else None)
+
+
+def _name(function: Any) -> str:
+    from trivium import losses
+
+    function = getattr(function, "func", function)
+    return name_of(losses, function) or getattr(function, "__name__", type(function).__name__)
