@@ -117,7 +117,7 @@ def test_demo_ends_with_what_to_do_next(tmp_path):
 def test_help_teaches_and_comes_at_once():
     for verb in ("train", "predict", "evaluate", "demo"):
         assert run(verb, "--help").exit_code == 0
-    assert "Example: trivium train houses.csv" in " ".join(run("train", "--help").stdout.split())
+    assert "Examples: trivium train houses.csv" in " ".join(run("train", "--help").stdout.split())
     assert run("--version").stdout.strip() == f"trivium {trivium.__version__}"
     program = "import sys, trivium.cli; sys.exit('jax' in sys.modules or 'sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

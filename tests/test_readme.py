@@ -3,6 +3,10 @@
 import re
 from pathlib import Path
 
+from typer.testing import CliRunner
+
+from trivium.cli import app
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -19,6 +23,9 @@ def test_its_commands_are_the_ones_that_are_checked():
     ci = (ROOT / ".ci" / "run").read_text()
     assert 'install -q -e ".[dev]"' in ci
     assert 'bin/pytest"' in ci
-    cli = (ROOT / "src" / "trivium" / "cli.py").read_text()
-    for verb in re.findall(r"^trivium (\w+)", commands, re.MULTILINE):
-        assert f"\ndef {verb}(" in cli
+    said = re.findall(r"^trivium (\w+)(.*?)(?:#.*)?$", commands.replace("\\\n", " "), re.MULTILINE)
+    assert said
+    for verb, rest in said:
+        shown = CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "200"})
+        assert shown.exit_code == 0
+        assert {flag for flag in rest.split() if flag.startswith("--")} <= set(re.findall(r"--[\w-]+", shown.stdout))

@@ -13,11 +13,13 @@ import numpy as np
 import pyarrow as pa
 from sklearn.model_selection import train_test_split
 
-from trivium import choices
+from trivium import candidates
+from trivium.choices import is_auto
 from trivium.estimators import NeuralClassifier, NeuralRegressor, load
 from trivium.files import check_writable
 from trivium.report import html, scores, summary
 from trivium.report.scores import Score
+from trivium.report.search import search
 from trivium.report.summary import Choice, Summary
 from trivium.search import Sweep, learning_rate_sweep
 from trivium.tables.read import TableError, read_table, write_text
@@ -33,11 +35,12 @@ class Wanted:
     table: str
     target: str
     task: Task | None
-    chosen: Mapping[str, Any]  # the estimator's parameters that the user set
+    chosen: Mapping[str, Any]  # the estimator's parameters that were set
     test_fraction: float = 0.2
     random_state: int = 0
     out: str | None = None
     report: str | None = None
+    chosen_by: str = "you"
 
 
 def train(
@@ -56,22 +59,23 @@ def train(
     for path in (wanted.out, report):
         if path is not None:
             check_writable(path)
-    choices.resolve(NeuralClassifier(**wanted.chosen).get_params())
+    _check(wanted)
     features, target, task, reason = _question(wanted, frame)
-    kind = NeuralClassifier if task == "classification" else NeuralRegressor
-    y = as_classes(target) if kind is NeuralClassifier else as_numbers(target)
-    first, held_out = _hold_out(y, kind is NeuralClassifier, wanted)
-
-    estimator = kind(**wanted.chosen, random_state=wanted.random_state, verbose=verbose)
+    estimator = _estimator(wanted, task, target, verbose=verbose)
+    classes = isinstance(estimator, NeuralClassifier)
+    y = as_classes(target) if classes else as_numbers(target)
+    first, held_out = _hold_out(y, classes, wanted)
     with _notes(note) as notes:
         estimator.fit(features[first], target[first])
         measured, baseline, picture = [], "", None
         if len(held_out):
             measured, baseline, picture = _measure(estimator, features[held_out], y[held_out], y[first])
     history = estimator.history_
-    aside = round(len(first) * estimator.validation_fraction) if history.validation_loss else 0
+    by_folds = estimator.bagging is not None  # every row trains, and chooses once
+    aside = round(len(first) * estimator.validation_fraction) if history.validation_loss and not by_folds else 0
     if wanted.out is not None:
         estimator.save(wanted.out)
+    tried, left_open = getattr(estimator, "_search_", None), tuple(getattr(estimator, "_found_", ()))
     record = Summary(
         table=wanted.table,
         target=wanted.target,
@@ -80,10 +84,7 @@ def train(
         rows={"train": len(first) - aside, "validation": aside, "test": len(held_out)},
         columns=estimator.schema_.counts(),
         dropped={entry.name: entry.reason for entry in estimator.schema_.dropped},
-        choices=[
-            Choice(name, _in_words(value), "you" if name in wanted.chosen else "default")
-            for name, value in estimator.choices_.items()
-        ],
+        choices=_choices(estimator, wanted),
         history=history,
         scores=measured,
         baseline=baseline,
@@ -92,6 +93,7 @@ def train(
         model=wanted.out,
         report=report,
         picture=picture,
+        search=None if tried is None else search(tried, left_open),
     )
     if report is not None:
         write_text(html.page(record), report)
@@ -113,9 +115,11 @@ def sweep(
     """
     if wanted.out is not None:
         check_writable(wanted.out)
+    for name, value in wanted.chosen.items():
+        if is_auto(value):
+            raise ValueError(f"{name} must be chosen for a sweep, got 'auto'. Choose one, or let trivium train search.")
     features, target, task, _ = _question(wanted, None)
-    kind = NeuralClassifier if task == "classification" else NeuralRegressor
-    estimator = kind(**wanted.chosen, random_state=wanted.random_state, verbose=verbose)
+    estimator = _estimator(wanted, task, target, verbose=verbose)
     with _notes(note):
         found = learning_rate_sweep(
             estimator, features, target, learning_rates, activations, time_limit=estimator.time_limit
@@ -183,29 +187,54 @@ def demo(report: str | None, *, verbose: bool, note: Note) -> Summary:
     digits: Any = load_digits()
     columns = {name: digits.data[:, place] for place, name in enumerate(digits.feature_names)}
     frame = nw.from_native(pa.table(columns | {"digit": digits.target}), eager_only=True)
-    wanted = Wanted("scikit-learn's digits", "digit", None, {"epochs": 40}, report=report)
+    wanted = Wanted("scikit-learn's digits", "digit", None, {"epochs": 40}, report=report, chosen_by="demo")
     return train(wanted, verbose=verbose, note=note, frame=frame)[0]
 
 
-def numbers(text: str, parameter: str) -> list[float]:
-    """'0.001,0.01' -> [0.001, 0.01]. Raises ValueError that names the parameter for anything else."""
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise ValueError(f"{parameter} must be numbers between commas, got {text!r}. Try 0.001,0.01,0.1.") from None
+KINDS: Mapping[Task, Any] = {"classification": NeuralClassifier, "regression": NeuralRegressor}
 
 
-def widths(text: str) -> tuple[int, ...]:
-    """'256,256' -> (256, 256); 'none' -> (), a linear model. Raises ValueError for anything else."""
-    if text.strip().lower() in ("none", ""):
-        return ()
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise ValueError(
-            f"hidden_widths must be whole numbers between commas, got {text!r}. Try 256,256, or none for a "
-            "linear model."
-        ) from None
+def _check(wanted: Wanted) -> None:
+    """Raises ValueError for wrong choices: all that can be told before the table is read."""
+    task: Task = wanted.task or "classification"
+    if wanted.task is None and _foreign(wanted, task):
+        task = "regression"
+    _refuse_foreign(wanted, task)
+    candidates.plan(KINDS[task](**wanted.chosen).get_params(), task, np.random.RandomState(0))
+
+
+def _foreign(wanted: Wanted, task: Task) -> list[str]:
+    """The chosen parameters that this task does not know."""
+    return [name for name in wanted.chosen if name not in KINDS[task]().get_params()]
+
+
+def _refuse_foreign(wanted: Wanted, task: Task) -> None:
+    for name in _foreign(wanted, task):
+        raise ValueError(f"{name} must be left out for a {task}, which does not know it, got {wanted.chosen[name]!r}.")
+
+
+def _estimator(wanted: Wanted, task: Task, target: nw.Series, *, verbose: bool) -> NeuralClassifier | NeuralRegressor:
+    """The estimator that was asked for; weights that a user gave by a class's name go to the class itself."""
+    _refuse_foreign(wanted, task)
+    chosen = dict(wanted.chosen)
+    if isinstance(chosen.get("class_weight"), dict):
+        named = {str(value): value for value in np.unique(as_classes(target))}
+        chosen["class_weight"] = {named.get(name, name): weight for name, weight in chosen["class_weight"].items()}
+    return KINDS[task](**chosen, random_state=wanted.random_state, verbose=verbose)
+
+
+def _choices(estimator: NeuralClassifier | NeuralRegressor, wanted: Wanted) -> list[Choice]:
+    """Every choice of the run and who made it: those on which predictions depend, and whatever else was chosen."""
+    found = getattr(estimator, "_found_", {})
+    chosen = {**wanted.chosen, **(wanted.chosen.get("optimizer_options") or {})}
+
+    def maker(name: str) -> str:
+        return "search" if name in found else wanted.chosen_by if name in chosen else "default"
+
+    made = [Choice(name, _in_words(value), maker(name)) for name, value in estimator.choices_.items()]
+    shown = {*estimator.choices_, *found, "optimizer_options"}
+    rest = {name: value for name, value in wanted.chosen.items() if name not in shown and value is not None}
+    return made + [Choice(name, _in_words(value), wanted.chosen_by) for name, value in rest.items()]
 
 
 def _question(wanted: Wanted, frame: nw.DataFrame | None) -> tuple[nw.DataFrame, nw.Series, Task, str]:
@@ -253,7 +282,7 @@ def _measure(
 
 def _classes_and_shares(estimator: NeuralClassifier, frame: nw.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:
     """The likeliest class of each row, and the probability of each class, None after a loss that knows none."""
-    if not estimator._head().probabilistic:
+    if not all(model.head.probabilistic for model in estimator.models_):
         return estimator.predict(frame), None
     shares = estimator.predict_proba(frame)
     return estimator.classes_[shares.argmax(axis=1)], shares
@@ -270,8 +299,10 @@ def _frame(columns: Mapping[str, np.ndarray]) -> nw.DataFrame:
 
 
 def _in_words(value: Any) -> str:
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return " x ".join(map(str, value)) or "none"
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={_in_words(entry)}" for name, entry in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

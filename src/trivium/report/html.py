@@ -1,39 +1,14 @@
 """A summary as one page that needs nothing but itself."""
 
-from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
+from trivium.report import searched
+from trivium.report.parts import BLUE, GREY, ORANGE, card_of, document, table_of
 from trivium.report.scores import in_digits
 from trivium.report.summary import Confusion, Points, Summary
-
-BLUE, ORANGE, GREY = "#3b7dd8", "#e07b39", "#8a8f98"
-
-STYLE = """
-:root { color-scheme: light dark; --ink: #1d2129; --soft: #667080; --paper: #fbfbfa; --card: #fff; --line: #e3e5e8; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e8eb; --soft: #98a1ad; --paper: #14171c; --card: #1b1f26; --line: #2c323b; }
-}
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, "Noto Sans", sans-serif; }
-main { max-width: 860px; margin: 0 auto; padding: 48px 20px 80px; }
-h1 { font-size: 30px; line-height: 1.2; margin: 0 0 4px; letter-spacing: -0.01em; }
-h2 { font-size: 19px; margin: 44px 0 12px; }
-.soft { color: var(--soft); }
-.cards { display: flex; flex-wrap: wrap; gap: 12px; margin-top: 28px; }
-.card { flex: 1 1 160px; background: var(--card); border: 1px solid var(--line); border-radius: 10px;
-  padding: 14px 16px; }
-.card b { display: block; font-size: 26px; font-variant-numeric: tabular-nums; }
-.note { border-left: 3px solid #e0a339; background: var(--card); padding: 10px 14px; margin-top: 16px; }
-.figure { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 8px; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-td, th { text-align: left; padding: 7px 12px 7px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-th { color: var(--soft); font-weight: 500; }
-td.number, th.number { text-align: right; }
-"""
 
 
 def page(summary: Summary) -> str:
@@ -55,6 +30,8 @@ def page(summary: Summary) -> str:
         rows = [(score.name, in_digits(score.model), in_digits(score.baseline)) for score in summary.scores]
         head = (f"on {summary.rows['test']:,} held-out rows", "network", summary.baseline)
         sections += ["<h2>Scores</h2>", table_of(head, rows, numbers=(1, 2))]
+    if summary.search is not None:
+        sections += searched.sections(summary)
     chosen = [(choice.name, choice.value, choice.by) for choice in summary.choices]
     columns = [(kind, f"{count:,}") for kind, count in summary.columns.items()]
     sections += ["<h2>Choices</h2>", table_of(("choice", "value", "made by"), chosen)]
@@ -62,16 +39,6 @@ def page(summary: Summary) -> str:
     if summary.dropped:
         sections += ["<h2>Columns left out</h2>", table_of(("column", "why"), summary.dropped.items())]
     return document(title, sections)
-
-
-def document(title: str, sections: Iterable[str]) -> str:
-    """A page of these sections, with the style and what draws the figures."""
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE}</style><script>{get_plotlyjs()}</script></head>"
-        f"<body><main>{''.join(sections)}</main></body></html>\n"
-    )
 
 
 def _cards(summary: Summary) -> str:
@@ -91,33 +58,6 @@ def _cards(summary: Summary) -> str:
         for name, value, detail in cards
     )
     return f'<div class="cards">{inner}</div>'
-
-
-def table_of(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    """A table as a part of a page; the columns at the places `numbers` stand to the right."""
-
-    def line(cells: Sequence[str], tag: str) -> str:
-        marks = [f'<{tag} class="number">' if place in numbers else f"<{tag}>" for place in range(len(cells))]
-        return "<tr>" + "".join(f"{m}{escape(str(c))}</{tag}>" for m, c in zip(marks, cells, strict=True)) + "</tr>"
-
-    return f"<table>{line(head, 'th')}{''.join(line(tuple(row), 'td') for row in rows)}</table>"
-
-
-def card_of(figure: go.Figure) -> str:
-    """A figure as a part of a page, in the page's colours."""
-    figure.update_layout(
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": GREY, "size": 13},
-        margin={"l": 60, "r": 20, "t": 30, "b": 50},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
-    )
-    figure.update_xaxes(gridcolor="rgba(138,143,152,0.2)", zeroline=False)
-    figure.update_yaxes(gridcolor="rgba(138,143,152,0.2)", zeroline=False)
-    inner = figure.to_html(
-        full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True}
-    )
-    return f'<div class="figure">{inner}</div>'
 
 
 def _curves(summary: Summary) -> go.Figure:

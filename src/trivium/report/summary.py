@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from trivium.report.scores import Score
+from trivium.report.search import Search
 from trivium.training.history import History
 
 MOST_POINTS = 2000
@@ -18,7 +19,7 @@ MOST_CLASSES_SHOWN = 30
 
 @dataclass(frozen=True)
 class Choice:
-    """One choice of a run, and who made it: "you" or "default"."""
+    """One choice of a run, and who made it: "you", "demo", "search" or "default"."""
 
     name: str
     value: str
@@ -50,6 +51,7 @@ class Summary:
     dropped  column -> why the network does not see it
     scores   on the test rows, beside the baseline's; empty where none were held out
     seconds  wall time of the whole
+    search   what was tried, where choices were left open or a population trained
     """
 
     table: str
@@ -68,6 +70,7 @@ class Summary:
     model: str | None = None
     report: str | None = None
     picture: Confusion | Points | None = None
+    search: Search | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON can hold it: a number that is not finite becomes None."""

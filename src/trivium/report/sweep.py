@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 import plotly.graph_objects as go
 
-from trivium.report.html import BLUE, GREY, ORANGE, card_of, document, table_of
+from trivium.report.parts import BLUE, GREY, ORANGE, card_of, document, table_of
 from trivium.report.scores import in_digits
 
 COLOURS = (BLUE, ORANGE, "#3f9d63", "#a45cc8", "#c9a227", "#d0497a", "#2fa7a7", "#8c6d4f")

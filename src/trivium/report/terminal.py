@@ -9,6 +9,9 @@ from rich.text import Text
 from trivium.report.scores import Score, in_digits
 from trivium.report.summary import Summary
 
+MAKERS = {"you": "you chose", "demo": "demo chose", "search": "found", "default": "defaults"}
+"""Who makes a choice, and how the terminal says it."""
+
 
 def render(summary: Summary) -> RenderableType:
     """What `trivium train` prints at the end."""
@@ -16,6 +19,9 @@ def render(summary: Summary) -> RenderableType:
     if summary.scores:
         head = f"on {summary.rows['test']:,} held-out rows"
         parts += [Text(), scores_table(summary.scores, summary.baseline, head)]
+    if summary.search is not None:
+        parts += [Text(), Text("search", style="dim")]
+        parts += [Text(f"  {said}") for said in summary.search.words]
     parts += [Text("note  ", style="yellow").append(note, style="default") for note in summary.notes]
     return Panel(Group(*parts), title="[bold]Trivium[/]", title_align="left", expand=False, padding=(1, 2))
 
@@ -47,7 +53,7 @@ def _facts(summary: Summary) -> Table:
         shown = [f"{name} ({reason})" for name, reason in list(summary.dropped.items())[:4]]
         more = f" and {len(summary.dropped) - 4} more" if len(summary.dropped) > 4 else ""
         facts.add_row("dropped", "; ".join(shown) + more)
-    for who, title in (("you", "you chose"), ("default", "defaults")):
+    for who, title in MAKERS.items():
         made = [f"{choice.name} {choice.value}" for choice in summary.choices if choice.by == who]
         if made:
             facts.add_row(title, ", ".join(made))
