@@ -53,5 +53,5 @@ class Network(Protocol):
         ...
 
     def decays(self, parameters: Parameters) -> Any:
-        """Whether weight decay shrinks each parameter, in the tree of the parameters."""
+        """How strongly weight decay shrinks each parameter, in the tree of the parameters: 0 or False not at all."""
         ...

@@ -14,12 +14,15 @@ from jax import Array
 from trivium import initializers
 from trivium.catalog import learned_parameters
 from trivium.initializers import Initializer
+from trivium.network.front import sample
 from trivium.network.interface import Numbers, Parameters, Trace
 from trivium.network.noise import dropped
 from trivium.network.normalisation import normalised, scales
+from trivium.network.starting import Start, root_of_width, started
 from trivium.properties import width_factor
 
 Normalisation = Literal["batch", "layer"]
+Parametrisation = Literal["standard", "ntk"]
 
 OWN = ("weights", "biases", "scale", "shift", "running_mean", "running_variance")
 """The arrays of a layer that its activation does not learn."""
@@ -29,10 +32,15 @@ OWN = ("weights", "biases", "scale", "shift", "running_mean", "running_variance"
 class Perceptron:
     """Layers of `activation(X @ weights + biases)`, the last one without an activation.
 
-    hidden_widths  of the hidden layers; () makes a linear model
-    normalisation  of each hidden layer's pre-activations
-    residual       whether a hidden layer as wide as the one before adds to it
-    initializer    of the weights; no part of what compares, as it makes no other program
+    hidden_widths    of the hidden layers; () makes a linear model
+    normalisation    of each hidden layer's pre-activations
+    residual         whether a hidden layer as wide as the one before adds to it
+    initializer      of the weights; no part of what compares, as it makes no other program
+    parametrisation  "ntk" for X @ weights / sqrt(n_in) + biases, where weights of any layer are about 1 and so move as
+                     much by a step of Adam (Jacot, Gabriel & Hongler 2018, "Neural tangent kernel")
+    start            of weights and biases, see `starting.started`
+    zero_last_layer  whether the network begins as 0 everywhere
+    rate_factors     by name of an array, such as biases or a number that the activation learns, a factor on its steps
     In training, `dropout` among the numbers drops units of every hidden layer.
     """
 
@@ -43,30 +51,37 @@ class Perceptron:
     residual: bool = False
     initializer: Initializer = field(default=initializers.he_normal, compare=False)
     copies: int = 1
+    parametrisation: Parametrisation = "standard"
+    start: Start = "usual"
+    zero_last_layer: bool = False
+    rate_factors: tuple[tuple[str, float], ...] = ()
 
     def init(self, key: Array, X: Any) -> Parameters:
         layers = init(key, (X.shape[1], *self.hidden_widths, self.n_outputs), self.initializer, self.activation)
-        if self.normalisation is None:
+        if self.normalisation is not None:
+            *hidden, last = layers
+            layers = [layer | scales(layer["biases"], self.normalisation) for layer in hidden] + [last]
+        if self.parametrisation == "standard" and self.start == "usual" and not self.zero_last_layer:
             return layers
-        *hidden, last = layers
-        return [layer | scales(layer["biases"], self.normalisation) for layer in hidden] + [last]
+        rows = sample(X) if self.start == "data_driven" else jnp.zeros((1, X.shape[1]), jnp.float32)
+        return _started(self, layers, rows, jax.random.fold_in(key, 1))
 
     def apply(self, parameters: Parameters, X: Array) -> Array:
         *hidden, last = parameters
         for layer in hidden:
-            X, _ = self._layer(layer, X)
-        return linear(last, X)
+            X, _ = self.hidden(layer, X)
+        return self.linear(last, X)
 
     def train(self, parameters: Parameters, X: Array, key: Array, numbers: Numbers) -> tuple[Array, Any]:
         *hidden, last = parameters
         news = []
         for place, layer in enumerate(hidden):
             layer_key = jax.random.fold_in(key, place)
-            X, told = self._layer(layer, X, layer_key)
+            X, told = self.hidden(layer, X, layer_key)
             if "dropout" in numbers:
                 X = dropped(jax.random.fold_in(layer_key, 1), X, numbers["dropout"])
             news.append(told)
-        return linear(last, X), news
+        return self.linear(last, X), news
 
     def absorb(self, parameters: Parameters, news: Any) -> Parameters:
         *hidden, last = parameters
@@ -77,29 +92,33 @@ class Perceptron:
         for layer in parameters[:-1]:
             slopes = None
             if width_factor(self.activation) == 1 and not mixes_units(self.activation):
-                z, learned = self._pre_activations(layer, X)[0], _learned(layer)
+                z, learned = self._pre_activations(layer, X)[0], learned_by(layer)
                 _, slopes = jax.jvp(lambda z, own=learned: self.activation(z, **own), (z,), (jnp.ones_like(z),))
-            X, _ = self._layer(layer, X)
+            X, _ = self.hidden(layer, X)
             traces.append(Trace(X, slopes))
         return traces
 
     def rates(self, parameters: Parameters) -> Any:
-        return None
+        factors = dict(self.rate_factors)
+        return [{name: factors.get(name, 1.0) for name in layer} for layer in parameters] if factors else None
 
     def decays(self, parameters: Parameters) -> Any:
         return [{name: name == "weights" for name in layer} for layer in parameters]
 
+    def linear(self, layer: dict[str, Array], X: Array) -> Array:
+        """(n, n_in) -> (n, n_units), before normalisation and activation."""
+        return linear(layer, X, self.parametrisation)
+
     def _pre_activations(
         self, layer: dict[str, Array], X: Array, *, training: bool = False
     ) -> tuple[Array, dict[str, Array]]:
-        if self.normalisation is None:
-            return linear(layer, X), {}
-        return normalised(linear(layer, X), layer, self.normalisation, training=training)
+        z = self.linear(layer, X)
+        return (z, {}) if self.normalisation is None else normalised(z, layer, self.normalisation, training=training)
 
-    def _layer(self, layer: dict[str, Array], X: Array, key: Array | None = None) -> tuple[Array, dict[str, Array]]:
+    def hidden(self, layer: dict[str, Array], X: Array, key: Array | None = None) -> tuple[Array, dict[str, Array]]:
         """What a hidden layer puts out, and in training what it keeps of these rows."""
         z, news = self._pre_activations(layer, X, training=key is not None)
-        learned: dict[str, Any] = _learned(layer)
+        learned: dict[str, Any] = learned_by(layer)
         if key is not None and is_random(self.activation):
             learned["key"] = key
         units = self.activation(z, **learned)
@@ -108,7 +127,7 @@ class Perceptron:
         return units, news
 
 
-def _learned(layer: dict[str, Array]) -> dict[str, Array]:
+def learned_by(layer: dict[str, Array]) -> dict[str, Array]:
     """The arrays of a layer that its activation learns."""
     return {name: array for name, array in layer.items() if name not in OWN}
 
@@ -118,9 +137,14 @@ def mixes_units(activation: Callable) -> bool:
     return getattr(activation, "__module__", "").endswith(".simplex")
 
 
-def linear(layer: dict[str, Array], X: Array) -> Array:
+def linear(layer: dict[str, Array], X: Array, parametrisation: Parametrisation = "standard") -> Array:
     """(n, n_in) -> (n, n_units), before the activation."""
-    return X @ layer["weights"] + layer["biases"][None, :]
+    z = X @ layer["weights"]
+    z = z / root_of_width(layer) if parametrisation == "ntk" else z
+    return z + layer["biases"][None, :]
+
+
+_started = jax.jit(started, static_argnums=0)
 
 
 def init(
@@ -133,9 +157,13 @@ def init(
     activation  of the hidden layers; None for one that neither learns nor changes the width
     Raises ValueError for a width that the activation cannot give.
     """
-    known = getattr(initializer, "__module__", None) in (initializers.__name__, jax.nn.initializers.zeros.__module__)
-    make = _init_compiled if known else _init  # a function from elsewhere need not be one that JAX can trace
+    make = _init_compiled if can_be_traced(initializer) else _init
     return make(key, tuple(widths), initializer, activation, dtype)
+
+
+def can_be_traced(initializer: Initializer) -> bool:
+    """Whether it is known to be one that JAX can trace; a function from elsewhere need not be."""
+    return getattr(initializer, "__module__", None) in (initializers.__name__, jax.nn.initializers.zeros.__module__)
 
 
 def _init(
@@ -146,7 +174,7 @@ def _init(
     for place, (n_in, width) in enumerate(pairwise(widths)):
         n_units, starts = width, {}
         if activation is not None and place < len(widths) - 2:
-            n_units, starts = _units(width, activation), learned_parameters(activation)
+            n_units, starts = units_before(width, activation), learned_parameters(activation)
         layer = {"weights": initializer(keys[place], (n_in, n_units), dtype), "biases": jnp.zeros(n_units, dtype)}
         layers.append(layer | {name: jnp.full(n_units, start, dtype) for name, start in starts.items()})
     return layers
@@ -169,7 +197,7 @@ def is_random(activation: Callable) -> bool:
         return False  # a builtin without a signature
 
 
-def _units(width: int, activation: Callable) -> int:
+def units_before(width: int, activation: Callable) -> int:
     """Units in front of an activation that puts out so many."""
     units = width / width_factor(activation)
     if units != int(units):

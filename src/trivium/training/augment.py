@@ -14,9 +14,10 @@ NUMBERS = ("input_noise", "mixup", "label_smoothing")
 """Numbers of a member that act here; one that is absent costs nothing."""
 
 
-def augmented(batch: Batch, head: Head, numbers: Mapping[str, Any], key: Array) -> Batch:
+def augmented(batch: Batch, head: Head, numbers: Mapping[str, Any], key: Array, *, codes: int = 0) -> Batch:
     """The batch as the network is to learn it.
 
+    codes            columns, the last ones, that are codes of categories: they stay, as there is nothing between two
     input_noise      standard deviation of what is added to each input
     mixup            alpha of Beta(alpha, alpha), the share that a row keeps of itself, the rest being another row's
     label_smoothing  share of a class's 1 that all classes take in equal parts
@@ -39,6 +40,8 @@ def augmented(batch: Batch, head: Head, numbers: Mapping[str, Any], key: Array) 
     if "input_noise" in numbers:
         noise = jax.random.normal(jax.random.fold_in(key, 2), X.shape, X.dtype)
         X = X + numbers["input_noise"] * noise
+    if codes and X is not batch.X:
+        X = jnp.concatenate([X[:, :-codes], batch.X[:, -codes:]], axis=1)
     return Batch(X, targets, weights)
 
 

@@ -12,6 +12,7 @@ from jax import Array
 
 from trivium.heads import Head
 from trivium.network import Network, Parameters
+from trivium.optimizers import parameter_average
 from trivium.schedules import Schedule
 from trivium.training import augment
 
@@ -60,19 +61,53 @@ class Program:
         return predictions(self.network, self.head, outputs)
 
     def transformation(self, numbers: Mapping[str, Any]) -> optax.GradientTransformationExtraArgs:
-        """The optimizer with its own among the numbers."""
+        """The optimizer with its own among the numbers, its steps as the network wants them, and their average.
+
+        averaging  of the parameters to evaluate, see `optimizers.parameter_average`; what the steps go from stays
+        """
         own = {name: value for name, value in numbers.items() if name not in NOT_THE_OPTIMIZERS}
-        return optax.with_extra_args_support(self.optimizer(**own, **dict(self.flags)))
+        steps = _scaled(self.network, numbers, self.optimizer(**own, **dict(self.flags)))
+        return parameter_average(steps, decay=numbers["averaging"]) if "averaging" in numbers else steps
 
     def at(self, numbers: Mapping[str, Any], step: Any) -> dict[str, Any]:
         """The numbers at a step, as their schedules have them."""
         if not self.schedules:
             return dict(numbers)
         steps = numbers["total_steps"]
-        return {**numbers, **{name: make(numbers[name], steps)(step) for name, make in self.schedules}}
+        made = {name: make(numbers[name], steps)(step) for name, make in self.schedules if name in numbers}
+        return {**numbers, **made}
 
 
-NOT_THE_OPTIMIZERS = (*augment.NUMBERS, "dropout", "decay", "total_steps", "apart")
+def _scaled(
+    network: Network, numbers: Mapping[str, Any], transformation: optax.GradientTransformation
+) -> optax.GradientTransformationExtraArgs:
+    """An optimizer whose updates have decoupled weight decay, and each its factor.
+
+    Source: Loshchilov & Hutter 2019, "Decoupled weight decay regularization".
+    """
+    inner = optax.with_extra_args_support(transformation)
+
+    def update(updates, state, params=None, **extra_args):
+        updates, state = inner.update(updates, state, params, **extra_args)
+        if "decay" in numbers:
+            shrink = numbers["learning_rate"] * numbers["decay"]
+            updates = jax.tree.map(
+                lambda update, parameter, share: update - shrink * share * parameter if share else update,
+                updates,
+                params,
+                network.decays(params),
+            )
+        factors = network.rates(params)
+        if factors is not None:
+            updates = jax.tree.map(lambda update, factor: factor * update, updates, factors)
+        return updates, state
+
+    return optax.GradientTransformationExtraArgs(inner.init, update)
+
+
+NOT_THE_OPTIMIZERS = (
+    *augment.NUMBERS, "dropout", "decay", "feature_selection", "averaging", "total_steps", "apart",
+)  # fmt: skip
 """Numbers that vary between members and are none of the optimizer's: `decay` is decoupled weight decay."""
 
 

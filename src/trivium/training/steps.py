@@ -34,7 +34,7 @@ def update(
 ) -> Update:
     """An update by a batch, not yet applied; numbers as their schedules have them at this step."""
     network = program.network
-    seen = augment.augmented(batch, program.head, numbers, key)
+    seen = augment.augmented(batch, program.head, numbers, key, codes=getattr(network, "n_codes", 0))
 
     def outputs_fn(parameters):
         return program.head.outputs(network.train(parameters, seen.X, key, numbers)[0])
@@ -59,24 +59,4 @@ def update(
         outputs_fn=outputs_fn,
         loss_fn=loss_fn,
     )
-    updates = _scaled(network, numbers, parameters, updates)
     return Update(value, outputs, losses, news, gradients, updates, optimizer)
-
-
-def _scaled(network: Network, numbers: Mapping[str, Any], parameters: Parameters, updates: Any) -> Any:
-    """Updates with decoupled weight decay, and each with its factor.
-
-    Source: Loshchilov & Hutter 2019, "Decoupled weight decay regularization".
-    """
-    if "decay" in numbers:
-        shrink = numbers["learning_rate"] * numbers["decay"]
-        updates = jax.tree.map(
-            lambda update, parameter, decays: update - shrink * parameter if decays else update,
-            updates,
-            parameters,
-            network.decays(parameters),
-        )
-    factors = network.rates(parameters)
-    if factors is None:
-        return updates
-    return jax.tree.map(lambda update, factor: factor * update, updates, factors)

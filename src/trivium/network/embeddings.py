@@ -1,0 +1,215 @@
+"""Embeddings of numbers: each column of a table becomes several, by functions that the network learns column by column.
+
+An embedding is a frozen record with `init(key, X)` and `apply(arrays, X)`, X (n, n_columns) of scaled numbers; its
+arrays are a dict by name. `embeddings.get("pbld")` makes one by its name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+Arrays = dict[str, Array]
+
+
+class Embedding(Protocol):
+    """What a network asks of an embedding; equal ones share compiled programs."""
+
+    @property
+    def width(self) -> int:
+        """Numbers that a column becomes."""
+        ...
+
+    def init(self, key: Array, X: Array) -> Arrays:
+        """Fresh arrays for the columns of X (n, n_columns), rows to train on."""
+        ...
+
+    def apply(self, arrays: Arrays, X: Array) -> Array:
+        """(n, n_columns) -> (n, n_columns * width); what a column becomes stands together."""
+        ...
+
+    def rates(self) -> dict[str, float]:
+        """A factor on the steps of each array."""
+        ...
+
+
+@dataclass(frozen=True)
+class PBLD:
+    """PBLD, periodic with bias, linear, dense: [x, cos(2 pi f x + p) W + b] per column; f, p, W and b learned.
+
+    frequencies  f of each column, drawn from N(0, spread^2); p from U(-pi, pi), W and b from U(+-1 / sqrt(frequencies))
+    outputs      beside x itself
+    Trap: `spread` is for robustly scaled columns, whose middle half is 1 wide; on others it wants to be tuned.
+    Source: Holzmüller, Grinsztajn & Steinwart 2024, "Better by default: Strong pre-tuned MLPs and boosted trees on
+    tabular data", section 3.
+    """
+
+    frequencies: int = 16
+    outputs: int = 3
+    spread: float = 0.1
+
+    @property
+    def width(self) -> int:
+        return 1 + self.outputs
+
+    def init(self, key: Array, X: Array) -> Arrays:
+        first, second, third = jax.random.split(key, 3)
+        shape = (X.shape[1], self.frequencies)
+        return {
+            "frequencies": self.spread * jax.random.normal(first, shape, X.dtype),
+            "phases": jax.random.uniform(second, shape, X.dtype, -np.pi, np.pi),
+            **_linear_init(third, X.shape[1], self.frequencies, self.outputs, X.dtype),
+        }
+
+    def apply(self, arrays: Arrays, X: Array) -> Array:
+        turns = arrays["frequencies"][:, None, :] * X.T[:, :, None]
+        waves = jnp.cos(np.float32(2 * np.pi) * turns + arrays["phases"][:, None, :])
+        return _flat(jnp.concatenate([X.T[:, :, None], _linear(arrays, waves)], axis=2))
+
+    def rates(self) -> dict[str, float]:
+        return dict.fromkeys(("frequencies", "phases", "mixing", "offsets"), 0.1)
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """Periodic: relu([sin(2 pi f x), cos(2 pi f x)] W + b) per column; f, W and b learned.
+
+    frequencies  f of each column, drawn from N(0, spread^2)
+    outputs      of the linear layer
+    Trap: `spread` decides how wiggly the functions are that come easily, and is the number to tune, from 0.01 to 1.
+    Source: Gorishniy, Rubachev & Babenko 2022, "On embeddings for numerical features in tabular deep learning",
+    section 3.3.
+    """
+
+    frequencies: int = 48
+    outputs: int = 24
+    spread: float = 0.1
+
+    @property
+    def width(self) -> int:
+        return self.outputs
+
+    def init(self, key: Array, X: Array) -> Arrays:
+        first, second = jax.random.split(key)
+        shape = (X.shape[1], self.frequencies)
+        return {
+            "frequencies": self.spread * jax.random.normal(first, shape, X.dtype),
+            **_linear_init(second, X.shape[1], 2 * self.frequencies, self.outputs, X.dtype),
+        }
+
+    def apply(self, arrays: Arrays, X: Array) -> Array:
+        angles = np.float32(2 * np.pi) * (arrays["frequencies"][:, None, :] * X.T[:, :, None])
+        waves = jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=2)
+        return _flat(jnp.maximum(_linear(arrays, waves), 0))
+
+    def rates(self) -> dict[str, float]:
+        return {}
+
+
+@dataclass(frozen=True)
+class PiecewiseLinear:
+    """Piecewise linear: [e_1, ..., e_bins] W + b per column, e_t = (x - low_t) / (high_t - low_t) cut to [0, 1].
+
+    bins     between quantiles of the rows to train on; what falls together is no bin and counts for nothing
+    outputs  of the linear layer, whose W and b are learned
+    The first bin is not cut below nor the last one above, so that the function goes on beyond the rows seen.
+    Source: Gorishniy, Rubachev & Babenko 2022, "On embeddings for numerical features in tabular deep learning",
+    sections 3.1 and 3.2.1.
+    """
+
+    bins: int = 48
+    outputs: int = 16
+
+    @property
+    def width(self) -> int:
+        return self.outputs
+
+    def init(self, key: Array, X: Array) -> Arrays:
+        edges = jnp.quantile(X, np.linspace(0, 1, self.bins + 1, dtype=np.float32), axis=0).T
+        return {"edges": edges, **_linear_init(key, X.shape[1], self.bins, self.outputs, X.dtype)}
+
+    def apply(self, arrays: Arrays, X: Array) -> Array:
+        return _flat(_linear(arrays, piecewise_linear_code(arrays["edges"], X)))
+
+    def rates(self) -> dict[str, float]:
+        return {"edges": 0.0}
+
+
+def piecewise_linear_code(edges: Array, X: Array) -> Array:
+    """The e_t of `PiecewiseLinear`, (n_columns, n, bins), from rising edges (n_columns, bins + 1), which do not learn.
+
+    Source: Gorishniy, Rubachev & Babenko 2022, equation 1.
+    """
+    edges = jax.lax.stop_gradient(edges)
+    low, high = edges[:, None, :-1], edges[:, None, 1:]
+    real = high > low
+    code = (X.T[:, :, None] - low) / jnp.where(real, high - low, 1)
+    code = jnp.where(low == edges[:, None, :1], code, jnp.maximum(code, 0))
+    code = jnp.where(high == edges[:, None, -1:], code, jnp.minimum(code, 1))
+    return jnp.where(real, code, 0)
+
+
+EMBEDDINGS: dict[str, type] = {"pbld": PBLD, "periodic": Periodic, "piecewise_linear": PiecewiseLinear}
+
+
+def get(choice: Any) -> Embedding | None:
+    """From a name, an entry {"name": "pbld", "frequencies": 8}, an embedding itself or None.
+
+    Raises ValueError for a name or a number that there is not.
+    """
+    if choice is None or (hasattr(choice, "init") and hasattr(choice, "apply") and hasattr(choice, "width")):
+        return choice
+    entry = dict(choice) if isinstance(choice, Mapping) else {"name": choice}
+    name = entry.pop("name", None)
+    key = name.lower().replace("-", "_").replace(" ", "_") if isinstance(name, str) else None
+    if key not in EMBEDDINGS:
+        near = get_close_matches(str(key), EMBEDDINGS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(EMBEDDINGS)}, or leave it out."
+        raise ValueError(f"unknown embedding {name!r}: {hint}")
+    kind = EMBEDDINGS[key]
+    known = kind.__dataclass_fields__
+    for option, value in entry.items():
+        if option not in known:
+            raise ValueError(f"unknown entry {option!r} in embedding: choose from {', '.join(known)}.")
+        whole = known[option].type is int
+        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or value <= 0:
+            sort = "a whole number" if whole else "a number"
+            raise ValueError(
+                f"embedding[{option!r}] must be {sort} above 0, got {value!r}. Try {known[option].default!r}."
+            )
+    return kind(**entry)
+
+
+def in_words(embedding: Embedding | None) -> dict[str, Any] | None:
+    """The entry from which `get` makes an equal one. Raises ValueError for an embedding from elsewhere."""
+    if embedding is None:
+        return None
+    for name, kind in EMBEDDINGS.items():
+        if type(embedding) is kind:
+            return {"name": name, **asdict(embedding)}  # pyright: ignore[reportArgumentType]
+    raise ValueError(f"embedding must be one of {', '.join(EMBEDDINGS)} to be saved, got {embedding!r}. Choose one.")
+
+
+def _linear_init(key: Array, n_columns: int, n_in: int, outputs: int, dtype: Any) -> Arrays:
+    """A linear layer per column, drawn from U(+-1 / sqrt(n_in)) as PyTorch does."""
+    first, second = jax.random.split(key)
+    edge = float(n_in**-0.5)
+    return {
+        "mixing": jax.random.uniform(first, (n_columns, n_in, outputs), dtype, -edge, edge),
+        "offsets": jax.random.uniform(second, (n_columns, outputs), dtype, -edge, edge),
+    }
+
+
+def _linear(arrays: Arrays, inputs: Array) -> Array:
+    """(n_columns, n, n_in) -> (n_columns, n, outputs), each column by its own layer."""
+    return jnp.einsum("cni,cio->cno", inputs, arrays["mixing"]) + arrays["offsets"][:, None, :]
+
+
+def _flat(columns: Array) -> Array:
+    """(n_columns, n, width) -> (n, n_columns * width)."""
+    return columns.transpose(1, 0, 2).reshape(columns.shape[1], -1)
