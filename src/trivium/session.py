@@ -228,7 +228,11 @@ def _choices(estimator: NeuralClassifier | NeuralRegressor, wanted: Wanted) -> l
     found = getattr(estimator, "_found_", {})
     chosen = {**wanted.chosen, **(wanted.chosen.get("optimizer_options") or {})}
 
+    mended = {name for repair in getattr(estimator, "repairs_", ()) if repair.kept for name in repair.change}
+
     def maker(name: str) -> str:
+        if name in mended:
+            return "mend"
         return "search" if name in found else wanted.chosen_by if name in chosen else "default"
 
     made = [Choice(name, _in_words(value), maker(name)) for name, value in estimator.choices_.items()]

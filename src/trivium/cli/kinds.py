@@ -129,3 +129,4 @@ PAIRS = Kind("NAME=VALUE,...", "names and values between commas", "momentum=0.9,
 CLASS_WEIGHTS = Kind(
     "balanced|CLASS=N", "balanced, or classes and weights between commas", "balanced, or yes=5,no=1", _class_weights
 )
+PROBLEM = one_of("warn", "fix", "ignore", "raise")

@@ -105,7 +105,7 @@ def note(message: str) -> None:
 
 @contextmanager
 def friendly() -> Iterator[None]:
-    """A user's mistake is one message and exit code 2; Ctrl-C before anything was learned is 130."""
+    """A user's mistake is one message and exit code 2, a failed run 1; Ctrl-C before anything was learned is 130."""
     try:
         yield
         sys.stdout.flush()
@@ -115,8 +115,8 @@ def friendly() -> Iterator[None]:
     except KeyboardInterrupt:
         console().print("interrupted before anything was learned", style="red")
         raise typer.Exit(130) from None
-    except (ValueError, TypeError) as error:
-        if os.environ.get("TRIVIUM_TRACEBACK"):
+    except (ValueError, TypeError, RuntimeError) as error:
+        if isinstance(error, typer.Exit) or os.environ.get("TRIVIUM_TRACEBACK"):
             raise
         console().print(Text("error: ", style="bold red").append(str(error), style="default"))
-        raise typer.Exit(2) from None
+        raise typer.Exit(1 if isinstance(error, RuntimeError) else 2) from None
