@@ -226,3 +226,68 @@ def test_a_loss_without_probabilities_is_trained_scored_and_saved(table, tmp_pat
     refused = run("predict", model, table, "--probabilities")
     assert refused.exit_code == 2
     assert "--probabilities must go with a loss that knows them" in " ".join(refused.stderr.split())
+
+
+OPEN = ["--dropout", "auto", "--learning-rate", "auto", "--population", "6", "--ensemble", "3", "--random-state", "1"]
+
+
+def test_a_search_is_told_in_the_terminal_on_the_page_and_in_json(table, tmp_path):
+    arguments = ["train", table, "--target", "price", *FAST[:4], "--quiet", *OPEN, "--report", tmp_path / "r.html"]
+    record = json.loads(run(*arguments, "--json").stdout)
+    search = record["search"]
+    assert search["open"] == ["dropout", "learning_rate"]
+    assert {len(column) for column in search["table"].values()} == {6}
+    assert sum(search["table"]["weight"]) == pytest.approx(1)
+    scores = [np.inf if score is None else score for score in search["table"]["score"]]
+    assert search["winner"] == np.argmin(scores)
+    makers = {choice["name"]: choice["by"] for choice in record["choices"]}
+    assert makers["learning_rate"] == "search"
+    assert makers["epochs"] == "you"
+    assert makers["optimizer"] == "default"
+    shown = " ".join(run(*arguments).stdout.replace("│", " ").split())
+    page = (tmp_path / "r.html").read_text()
+    assert "6 networks were tried" in shown
+    assert "found learning_rate" in shown
+    for said in search["words"]:
+        assert said in shown
+        assert said in page.replace("&#x27;", "'")
+    assert "The best of 6 networks" in page
+
+
+def test_a_file_of_options_trains_what_the_flags_do(table, tmp_path):
+    arguments = [table, "--target", "kind", *FAST[:-1], "--optimizer", "sgd", "--class-weight", "big=2,small=1"]
+    arguments += ["--optimizer-options", "momentum=0.9,nesterov=true", "--normalisation", "layer", "--residual", "on"]
+    (tmp_path / "run.toml").write_text(run("train", *arguments, "--print-config").stdout)
+    by_flags, by_file = (
+        json.loads(run("train", *given, "--json", "--quiet").stdout)
+        for given in (arguments, ["--config", tmp_path / "run.toml"])
+    )
+    for record in (by_flags, by_file):
+        for changing in ("seconds", "history"):
+            record.pop(changing)
+    assert by_flags == by_file
+    makers = {choice["name"]: (choice["value"], choice["by"]) for choice in by_file["choices"]}
+    assert makers["momentum"] == ("0.9", "you")
+    assert makers["class_weight"] == ("big=2 small=1", "you")
+
+
+def test_weights_of_classes_that_are_numbers_find_them(tmp_path):
+    path = tmp_path / "numbers.csv"
+    path.write_text("size,kind\n" + "".join(f"{size},{int(size > 0)}\n" for size in SIZE))
+    arguments = ["train", path, "--target", "kind", "--task", "classification", *FAST]
+    assert run(*arguments, "--class-weight", "0=1,1=50", "--json").exit_code == 0
+    result = run(*arguments, "--class-weight", "0=1,2=50")
+    assert result.exit_code == 2
+    assert "class_weight must name classes of y, got '2'" in " ".join(result.stderr.split())
+
+
+def test_a_parameter_of_the_other_task_is_told(table):
+    result = run("train", table, "--target", "price", *FAST, "--label-smoothing", "0.1")
+    assert result.exit_code == 2
+    assert "label_smoothing must be left out for a regression" in " ".join(result.stderr.split())
+
+
+def test_a_sweep_needs_its_other_choices_made(table):
+    result = run("sweep", table, "--target", "price", "--optimizer", "auto", "--quiet")
+    assert result.exit_code == 2
+    assert "optimizer must be chosen for a sweep, got 'auto'" in " ".join(result.stderr.split())

@@ -33,6 +33,7 @@ from trivium.estimators.members import (
 from trivium.estimators.models import Model
 from trivium.heads import Head
 from trivium.report import notes
+from trivium.report.search import summary as in_sentences
 from trivium.storage import file, record
 from trivium.tables import encode, read, schema
 from trivium.training import devices
@@ -135,6 +136,12 @@ class NeuralEstimator(BaseEstimator):
         check_is_fitted(self)
         found = getattr(self, "_search_", None)
         return None if found is None else outcomes.frame(found)
+
+    def search_summary(self) -> str:
+        """What was left open, what was tried and why the winner won, a sentence per line; empty without a search."""
+        check_is_fitted(self)
+        found = getattr(self, "_search_", None)
+        return "" if found is None else in_sentences(found, tuple(self._found_))
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the fitted estimator to one file, which `trivium.load` reads back; it holds no code.
