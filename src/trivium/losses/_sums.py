@@ -22,6 +22,36 @@ def exp_of_difference(a: Array, b: Array) -> Array:
     return jnp.exp(jnp.where(jnp.isneginf(a), -jnp.inf, difference)) * (1 + lost)
 
 
+Pair = tuple[Array, Array]
+"""A number and what it lost in rounding, which has no derivative of its own."""
+
+
+@jax.custom_jvp
+def log_add(a: Pair, b: Pair) -> Pair:
+    """log(exp(a) + exp(b)) of pairs: what large logs lose would be multiplied by their exponentials."""
+    (top, top_rest), _, small = _ordered(a, b)
+    value, lost = two_sum(top, jnp.log1p(small))
+    return value, top_rest + lost
+
+
+@log_add.defjvp
+def _(primals, tangents):
+    (a, b), (a_moves, b_moves) = primals, tangents
+    _, first, small = _ordered(a, b)
+    value, rest = log_add(a, b)
+    near, far = 1 / (1 + small), small / (1 + small)
+    moved = jnp.where(first, near, far) * a_moves[0] + jnp.where(first, far, near) * b_moves[0]
+    return (value, rest), (moved, jnp.zeros_like(rest))
+
+
+def _ordered(a: Pair, b: Pair) -> tuple[Pair, Array, Array]:
+    """The larger pair, whether it is the first one, and the ratio of their exponentials, at most 1."""
+    first = ~(a[0] < b[0])  # a NaN stays one
+    top, other = (tuple(jnp.where(side, x, y) for x, y in zip(a, b, strict=True)) for side in (first, ~first))
+    gap, lost = two_sum(other[0], -top[0])
+    return (top[0], top[1]), first, jnp.exp(gap) * (1 + (lost + (other[1] - top[1])))
+
+
 @jax.custom_jvp
 def log_of_one_minus_exp(gap: Array) -> Array:
     """log(1 - exp(-gap)) for gap > 0, exact for small and for large gaps."""
@@ -67,18 +97,21 @@ def _(primals, tangents):
 
 
 @jax.custom_jvp
-def log_softmax(z: Array) -> Array:
-    """log(softmax(z)) over the last axis: minus a sum of two terms of one sign."""
+def log_softmax_pair(z: Array) -> Pair:
+    """log(softmax(z)) over the last axis as a pair."""
     top = z.max(axis=-1, keepdims=True)
     terms = exp_of_difference(z, top)
     first_top = lax.argmax(z, z.ndim - 1, jnp.int32)[..., None]
     is_top = lax.broadcasted_iota(jnp.int32, z.shape, z.ndim - 1) == first_top
-    return -((top - z) + jnp.log1p(jnp.where(is_top, 0, terms).sum(axis=-1, keepdims=True)))
+    gap, lost = two_sum(z, -top)
+    value, more = two_sum(gap, -jnp.log1p(jnp.where(is_top, 0, terms).sum(axis=-1, keepdims=True)))
+    return value, lost + more
 
 
-@log_softmax.defjvp
+@log_softmax_pair.defjvp
 def _(primals, tangents):
     (z,) = primals
     terms = exp_of_difference(z, lax.stop_gradient(z.max(axis=-1, keepdims=True)))
     mean = (terms * tangents[0]).sum(axis=-1, keepdims=True) / terms.sum(axis=-1, keepdims=True)
-    return log_softmax(z), tangents[0] - mean
+    value, rest = log_softmax_pair(z)
+    return (value, rest), (tangents[0] - mean, jnp.zeros_like(rest))

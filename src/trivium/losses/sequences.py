@@ -8,7 +8,7 @@ from jax import Array, lax
 
 from trivium.losses._contract import SampleWeight, weighted, within
 from trivium.losses._exact import widened
-from trivium.losses._sums import log_softmax
+from trivium.losses._sums import Pair, log_add, log_softmax_pair, two_sum
 
 PaddedLabels = Annotated[Array, Ge(-1)]
 """Targets (..., labels): class numbers in their order, then -1 up to the length of the longest."""
@@ -50,29 +50,38 @@ def ctc(
             f"where must have shape (batch, frames), got {real.shape} for logits of {logits.shape}. "
             "Hand over one truth value per frame."
         )
-    logs = log_softmax(widened(logits))
+    logs = log_softmax_pair(widened(logits))
     # States: blank, label 1, blank, label 2, ..., blank.
     batch, labels = targets.shape
     states = jnp.full((batch, 2 * labels + 1), blank, targets.dtype).at[:, 1::2].set(jnp.maximum(targets, 0))
     skips = jnp.zeros(states.shape, bool).at[:, 3::2].set(targets[:, 1:] != targets[:, :-1])
     length = 2 * (targets >= 0).sum(axis=1)
-    impossible = jnp.asarray(_IMPOSSIBLE, logs.dtype)
-    emitted = jnp.take_along_axis(
-        logs, jnp.broadcast_to(states[:, None, :], (*logs.shape[:2], states.shape[1])), axis=2
-    )
-    start = jnp.full(states.shape, impossible).at[:, 0].set(0)
+    impossible = jnp.asarray(_IMPOSSIBLE, logs[0].dtype)
+    places = jnp.broadcast_to(states[:, None, :], (*real.shape, states.shape[1]))
+    emitted = tuple(jnp.moveaxis(jnp.take_along_axis(part, places, axis=2), 1, 0) for part in logs)
+    start = jnp.full(states.shape, impossible).at[:, 0].set(0), jnp.zeros(states.shape, logs[0].dtype)
 
-    def frame(forward: Array, now: tuple[Array, Array]) -> tuple[Array, None]:
+    def moved(pair: Pair, by: int) -> Pair:
+        fill = ((0, 0), (by, 0))
+        return jnp.pad(pair[0], fill, constant_values=impossible)[:, :-by], jnp.pad(pair[1], fill)[:, :-by]
+
+    def frame(forward: Pair, now: tuple[Pair, Array]) -> tuple[Pair, None]:
         emission, is_real = now
-        one = jnp.pad(forward, ((0, 0), (1, 0)), constant_values=impossible)[:, :-1]
-        two = jnp.where(skips, jnp.pad(forward, ((0, 0), (2, 0)), constant_values=impossible)[:, :-2], impossible)
-        reached = jnp.maximum(jnp.logaddexp(jnp.logaddexp(forward, one), two) + emission, impossible)
-        return jnp.where(is_real[:, None], reached, forward), None
+        two = moved(forward, 2)
+        reached = log_add(log_add(forward, moved(forward, 1)), (jnp.where(skips, two[0], impossible), two[1]))
+        value, lost = two_sum(reached[0], emission[0])
+        lost = jnp.where(value > impossible, lost + reached[1] + emission[1], 0)
+        kept = is_real[:, None]
+        return (
+            jnp.where(kept, jnp.maximum(value, impossible), forward[0]),
+            lax.stop_gradient(jnp.where(kept, lost, forward[1])),
+        ), None
 
-    forward, _ = lax.scan(frame, start, (jnp.moveaxis(emitted, 1, 0), real.T))
-    last = jnp.take_along_axis(forward, length[:, None], axis=1)[:, 0]
-    before = jnp.take_along_axis(forward, jnp.maximum(length - 1, 0)[:, None], axis=1)[:, 0]
-    loglikelihood = jnp.logaddexp(last, jnp.where(length > 0, before, impossible))
+    forward, _ = lax.scan(frame, start, (emitted, real.T))
+    last = tuple(jnp.take_along_axis(part, length[:, None], axis=1)[:, 0] for part in forward)
+    before = tuple(jnp.take_along_axis(part, jnp.maximum(length - 1, 0)[:, None], axis=1)[:, 0] for part in forward)
+    value, rest = log_add(last, (jnp.where(length > 0, before[0], impossible), before[1]))
+    loglikelihood = value + rest
     possible = ~(loglikelihood <= impossible / 2)  # NaN stays
     losses = jnp.where(possible, -jnp.where(possible, loglikelihood, 0), jnp.inf)
     return weighted(losses.astype(logits.dtype), sample_weight)
