@@ -54,7 +54,9 @@ def test_tensorboard_gets_every_epoch_in_a_folder_per_training(tmp_path):
 
 def test_tensorboard_gets_what_fit_reports(tmp_path):
     logger = TensorBoardLogger(tmp_path)
-    model = NeuralRegressor((4,), epochs=3, learning_rate=0.1, callbacks=[logger], random_state=0).fit(X, X[:, 0])
+    model = NeuralRegressor(
+        (4,), epochs=3, learning_rate=0.1, callbacks=[logger], on_problem="ignore", random_state=0
+    ).fit(X, X[:, 0])
     logger.close()
     found = events(tmp_path / "run-1")
     losses = [found["train/loss", epoch] for epoch in range(3)]

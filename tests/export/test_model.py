@@ -15,7 +15,7 @@ from trivium.export.dates import changes_of
 from trivium.export.graph import ExportError
 from trivium.export.model import onnx_inputs, to_onnx
 
-OPTIONS = {"hidden_widths": (16,), "epochs": 3, "random_state": 0}
+OPTIONS = {"hidden_widths": (16,), "epochs": 3, "random_state": 0, "on_problem": "ignore"}
 random = np.random.default_rng(0)
 N = 400
 
@@ -62,7 +62,7 @@ def assert_same(estimator, X, **given):
         return
     labels = estimator.predict(X)
     np.testing.assert_array_equal(found["label"], labels)
-    if all(model.head.probabilistic for model in estimator.models_):
+    if estimator.labels_ or all(model.head.probabilistic for model in estimator.models_):
         np.testing.assert_allclose(found["probabilities"], estimator.predict_proba(X), atol=1e-5)
     else:
         assert set(found) == {"label"}
@@ -147,12 +147,24 @@ def test_labels_keep_their_type(classes):
         (NeuralRegressor, {"population": 3, "ensemble": 3, "activation": "auto"}),
         (NeuralClassifier, {"population": 3, "ensemble": 3, "activation": "auto"}),
         (NeuralRegressor, {"hidden_widths": ()}),
+        (NeuralClassifier, {"calibration": "temperature"}),
     ],
     ids=lambda part: part.__name__ if isinstance(part, type) else "-".join(map(str, part.values())),
 )
 def test_every_end_and_shape_of_a_network(kind, options):
     y = np.abs(TARGET) if kind is NeuralRegressor else KIND if options.get("loss") != "hinge" else KIND == "old"
     assert_same(fitted(kind, NUMBERS, y, **options), NUMBERS)
+
+
+@pytest.mark.parametrize("calibration", [None, "temperature"])
+def test_several_labels_or_two_classes(calibration):
+    truths = np.column_stack([AGE > 30, AGE > 60, TALL]).astype(int)
+    assert_same(fitted(NeuralClassifier, NUMBERS, truths, calibration=calibration, learning_rate=0.03), NUMBERS)
+    assert_same(fitted(NeuralClassifier, NUMBERS, AGE > 45, calibration=calibration, learning_rate=0.03), NUMBERS)
+
+
+def test_several_numbers():
+    assert_same(fitted(NeuralRegressor, NUMBERS, np.column_stack([TARGET, SIZE * 10])), NUMBERS)
 
 
 def test_inputs_may_have_other_types():

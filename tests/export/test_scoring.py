@@ -11,7 +11,8 @@ import pytest
 from trivium import NeuralClassifier, NeuralRegressor
 from trivium.export.scoring import encoded_rows, export_scoring
 
-OPTIONS = {"hidden_widths": (8,), "epochs": 3, "learning_rate": 0.05, "random_state": 0}
+OPTIONS = {"hidden_widths": (8,), "epochs": 3, "learning_rate": 0.05, "random_state": 0, "on_problem": "ignore"}
+pytestmark = pytest.mark.filterwarnings("ignore:the network learned nothing")
 random = np.random.default_rng(0)
 FRAME = pd.DataFrame({"size": random.normal(size=120), "colour": random.choice(["red", "green", "blue"], 120)})
 SIZES = FRAME["size"] * 30 + 7
@@ -34,6 +35,21 @@ def test_any_number_of_rows_is_scored_as_by_the_estimator(estimator):
     ours = estimator.predict_proba(FRAME) if classes else estimator.predict(FRAME)
     for n in (120, 1, 33):
         np.testing.assert_allclose(scored.call(rows[:n]), ours[:n], rtol=1e-5, atol=1e-5)
+
+
+def test_labels_several_numbers_and_a_temperature():
+    truths = np.column_stack([SIZES > 0, SIZES > 20]).astype(int)
+    tempered = {**OPTIONS, "calibration": "temperature"}
+    for estimator, y in (
+        (NeuralClassifier(**tempered), truths),
+        (NeuralClassifier(**tempered), SIZES > 0),
+        (NeuralClassifier(**tempered), FRAME["colour"]),
+        (NeuralRegressor(**OPTIONS), np.column_stack([SIZES, -SIZES])),
+    ):
+        ours = estimator.fit(FRAME, y)
+        ours = ours.predict(FRAME) if isinstance(estimator, NeuralRegressor) else ours.predict_proba(FRAME)
+        found = export_scoring(estimator).call(encoded_rows(estimator, FRAME))
+        np.testing.assert_allclose(found, ours, rtol=1e-5, atol=1e-5)
 
 
 def test_two_classes_have_two_columns_and_it_loads_without_trivium(tmp_path):

@@ -88,6 +88,11 @@ OPERATIONS = {
     "products within rows": lambda rows: jnp.einsum("nij,njk->nik", rows.reshape(-1, 2, 4), rows.reshape(-1, 4, 2)),
     "copies": lambda rows: jax.vmap(lambda table: rows @ table, in_axes=1, out_axes=1)(THREE).mean(axis=1),
     "norm of rows": lambda rows: (rows - rows.mean(axis=1)[:, None]) * lax.rsqrt(jnp.var(rows, axis=1) + 1)[:, None],
+    "rows several times": lambda rows: (
+        (jnp.broadcast_to(rows[:, None], (rows.shape[0], 3, 8)).reshape(-1, 8) + jnp.zeros((3 * rows.shape[0], 1)))
+        .reshape(-1, 3, 8)
+        .sum(axis=1)
+    ),
     "a convolution": convolved,
     "pooling by the largest": pooled,
     "pooling by the mean": mean_pooled,

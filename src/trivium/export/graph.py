@@ -39,7 +39,7 @@ class Graph:
         self.inputs: list[Any] = []
         self.outputs: list[Any] = []
         self._rows: Tensor | None = None  # the first input, which tells the number of rows
-        self._shapes: dict[tuple, Tensor] = {}
+        self._shapes: dict[Any, Tensor] = {}
 
     def input(self, name: str, shape: Sequence[Any], dtype: Any, doc: str = "") -> Tensor:
         """An input; an axis of rows is called `N`."""
@@ -110,7 +110,7 @@ class Graph:
         """A shape as an array that the graph can take."""
         if all(isinstance(size, int) for size in shape):
             return self.constant(shape, np.int64)
-        key = tuple(size if isinstance(size, int) else "N" for size in shape)
+        key = tuple(size if isinstance(size, int) else str(size) for size in shape)
         if key not in self._shapes:
             self._shapes[key] = self.op("Concat", [self._size(size) for size in shape], (len(shape),), np.int64, axis=0)
         return self._shapes[key]
@@ -150,12 +150,20 @@ class Graph:
         """The length of an axis, (1,)."""
         if isinstance(size, int):
             return self.constant([size], np.int64)
-        if self._rows is None or size != self.batch:
-            raise ExportError(f"an array must be as long as there are rows, got the length {size}.")
-        if ("N",) not in self._shapes:
+        if self._rows is None:
+            raise ExportError(f"a graph must have an input before an array as long as its rows, got length {size}.")
+        times, rest = divmod(size, self.batch)
+        if times != 1 or rest != 0:
+            if not isinstance(times, int) or not isinstance(rest, int):
+                raise ExportError(
+                    f"an array must be a multiple of the rows long to be exported, got the length {size}."
+                )
+            length = self.op("Mul", [self._size(self.batch), self.constant([times], np.int64)], (1,))
+            return self.op("Add", [length, self.constant([rest], np.int64)], (1,))
+        if "N" not in self._shapes:
             place = next(place for place, size in enumerate(self._rows.shape) if not isinstance(size, int))
-            self._shapes[("N",)] = self.op("Shape", [self._rows], (1,), np.int64, start=place, end=place + 1)
-        return self._shapes[("N",)]
+            self._shapes["N"] = self.op("Shape", [self._rows], (1,), np.int64, start=place, end=place + 1)
+        return self._shapes["N"]
 
 
 def same(some: Sequence[Any], others: Sequence[Any]) -> bool:

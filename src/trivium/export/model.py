@@ -17,6 +17,9 @@ from trivium.export.translate import add_function, symbol
 from trivium.files import write_whole
 from trivium.tables.record import Schema
 
+SMALLEST = 1e-300
+"""What a share is raised to before its logarithm or power is taken, as in the estimator."""
+
 
 def to_onnx(
     estimator: Any,
@@ -31,7 +34,8 @@ def to_onnx(
     bool for booleans without gaps, double for times (seconds since 1970 in UTC), string for categories and texts (""
     where missing). A model that learned from an array of numbers has the one input `X`, (N, n_features).
     Outputs: `label` (N,) and `probabilities` (N, n_classes) float, columns in the order of `classes_`, the latter only
-    after a loss that knows probabilities; of a regressor `prediction` (N,) double, in units of y.
+    after a loss that knows probabilities; both (N, n_labels) after a fit to labels. Of a regressor `prediction` (N,),
+    or (N, n_outputs), double, in units of y.
 
     path           written whole or not at all
     types          other types for some inputs, such as {"age": "int64", "price": "float"}: ONNX's own names
@@ -47,11 +51,10 @@ def to_onnx(
     _refuse_texts(estimator.schema_, texts_encoded)
     rows = add_columns(graph, estimator.schema_, of_inputs, estimator.n_features_in_ if matrix else None)
     predictions = _average(graph, estimator.models_, rows)
-    classes = getattr(estimator, "classes_", None)
-    if classes is None:
-        graph.output(predictions, "prediction", predictions.shape)
+    if hasattr(estimator, "classes_"):
+        _classes(graph, estimator, predictions)
     else:
-        _classes(graph, np.asarray(classes), predictions, probabilistic=scoring.probabilistic(estimator))
+        graph.output(predictions, "prediction", predictions.shape)
     model = graph.model(type(estimator).__name__, _doc(estimator), _metadata(estimator, of_inputs))
     if path is not None:
         write_whole(path, lambda file: file.write(model.SerializeToString()), ExportError)
@@ -98,23 +101,50 @@ def _average(graph: Graph, models: Sequence[Any], rows: Tensor) -> Tensor:
     return cast(Tensor, total)
 
 
-def _classes(graph: Graph, classes: np.ndarray, wide: Tensor, *, probabilistic: bool) -> None:
+def _classes(graph: Graph, estimator: Any, wide: Tensor) -> None:
     """Label and probabilities; ties go to the first class, as in `predict`."""
+    classes, temperature = np.asarray(estimator.classes_), float(getattr(estimator, "temperature_", 1.0))
     shape = (graph.batch, len(classes))
-    if len(wide.shape) == 1:
-        second = graph.op("Reshape", [wide, graph.constant([-1, 1], np.int64)], (graph.batch, 1))
-        first = graph.op("Sub", [graph.constant(1.0), second], second.shape)
-        wide = graph.op("Concat", [first, second], shape, axis=1)
+    if len(wide.shape) == 2 and not estimator.labels_:
+        wide = _shares(graph, wide, 1 / temperature)
+    elif temperature != 1:
+        wide = _tempered(graph, wide, temperature)
+    if estimator.labels_:
+        likely = graph.op("Greater", [wide, graph.constant(0.5)], shape, bool)
+        graph.output(graph.cast(likely, np.int64), "label", shape)
     else:
-        total = graph.op("ReduceSum", [wide, graph.constant([1], np.int64)], (graph.batch, 1), keepdims=1)
-        wide = graph.op("Div", [wide, total], shape)
-    place = graph.op("ArgMax", [wide], (graph.batch,), np.int64, axis=1, keepdims=0)
-    if classes.dtype.kind not in "biuf":
-        classes = np.array([str(name) for name in classes], object)
-    names = graph.constant(classes)
-    graph.output(graph.op("Gather", [names, place], (graph.batch,), axis=0), "label", (graph.batch,))
-    if probabilistic:
+        if len(wide.shape) == 1:
+            second = graph.op("Reshape", [wide, graph.constant([-1, 1], np.int64)], (graph.batch, 1))
+            first = graph.op("Sub", [graph.constant(1.0), second], second.shape)
+            wide = graph.op("Concat", [first, second], shape, axis=1)
+        place = graph.op("ArgMax", [wide], (graph.batch,), np.int64, axis=1, keepdims=0)
+        if classes.dtype.kind not in "biuf":
+            classes = np.array([str(name) for name in classes], object)
+        names = graph.constant(classes)
+        graph.output(graph.op("Gather", [names, place], (graph.batch,), axis=0), "label", (graph.batch,))
+    if scoring.probabilistic(estimator):
         graph.output(graph.cast(wide, np.float32), "probabilities", shape)
+
+
+def _shares(graph: Graph, wide: Tensor, power: float) -> Tensor:
+    """Rows raised to a power and divided by their sums."""
+    if power != 1:
+        wide = graph.op("Max", [wide, graph.constant(SMALLEST)], wide.shape)
+        wide = graph.op("Pow", [wide, graph.constant(power)], wide.shape)
+    total = graph.op("ReduceSum", [wide, graph.constant([1], np.int64)], (graph.batch, 1), keepdims=1)
+    return graph.op("Div", [wide, total], wide.shape)
+
+
+def _tempered(graph: Graph, wide: Tensor, temperature: float) -> Tensor:
+    """Probabilities of one thing each, their log-odds divided by the temperature."""
+    one = graph.constant(1.0)
+    logs = []
+    for share in (graph.op("Sub", [one, wide], wide.shape), wide):
+        logs.append(graph.op("Log", [graph.op("Max", [share, graph.constant(SMALLEST)], wide.shape)], wide.shape))
+    against = graph.op("Div", [graph.op("Sub", logs, wide.shape), graph.constant(temperature)], wide.shape)
+    return graph.op(
+        "Div", [one, graph.op("Add", [graph.op("Exp", [against], wide.shape), one], wide.shape)], wide.shape
+    )
 
 
 def _doc(estimator: Any) -> str:

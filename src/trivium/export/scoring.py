@@ -53,10 +53,10 @@ def export_scoring(estimator: Any) -> jax.export.Exported:
     """The compiled function from encoded rows to predictions, which JAX runs without Trivium.
 
     It takes float32 (n, n_inputs), any n, as `encoded_rows(estimator, X)` makes them of a table, and returns float32:
-    of a regressor numbers (n,) in units of y, of a classifier probabilities (n, n_classes), columns in the order of
-    `classes_` (or, after a loss without probabilities, 1 for the class and 0 for the others). It runs on CPU, GPU and
-    TPU. To keep it in a file and to load it where only JAX is (both need `pip install 'trivium[jax-export]'`, or
-    flatbuffers alone):
+    of a regressor numbers (n,) or (n, n_outputs) in units of y, of a classifier probabilities (n, n_classes), columns
+    in the order of `classes_` (or, after a loss without probabilities, 1 for the class and 0 for the others), of labels
+    (n, n_labels). It runs on CPU, GPU and TPU. To keep it in a file and to load it where only JAX is (both need
+    `pip install 'trivium[jax-export]'`, or flatbuffers alone):
 
         Path("model.jax").write_bytes(export_scoring(estimator).serialize())
         score = jax.export.deserialize(Path("model.jax").read_bytes()).call
@@ -65,18 +65,24 @@ def export_scoring(estimator: Any) -> jax.export.Exported:
     Trap: JAX promises to read such a file for six months; `save` keeps a model for longer.
     """
     check_is_fitted(estimator)
-    classes = hasattr(estimator, "classes_")
+    classes, temperature = hasattr(estimator, "classes_"), float(getattr(estimator, "temperature_", 1.0))
 
     def score(rows: Array) -> Array:
         predictions: Any = 0
         for model in estimator.models_:
-            of_one = of_model(model)(rows) * np.float32(model.scale) + np.float32(model.centre)
-            predictions = predictions + of_one * np.float32(model.weight)
+            of_one = of_model(model)(rows)
+            scale, centre = (
+                np.broadcast_to(np.float32(part), of_one.shape[1:]) for part in (model.scale, model.centre)
+            )
+            predictions = predictions + (of_one * scale[None] + centre[None]) * np.float32(model.weight)
         if not classes:
             return predictions
-        if predictions.ndim == 1:
-            return jnp.stack([1 - predictions, predictions], axis=1)
-        return predictions / predictions.sum(axis=1, keepdims=True)
+        if predictions.ndim == 2 and not estimator.labels_:
+            shares = jnp.maximum(predictions, 1e-30) ** (1 / temperature) if temperature != 1 else predictions
+            return shares / shares.sum(axis=1, keepdims=True)
+        if temperature != 1:
+            predictions = jax.nn.sigmoid((jnp.log(predictions) - jnp.log1p(-predictions)) / temperature)
+        return predictions if estimator.labels_ else jnp.stack([1 - predictions, predictions], axis=1)
 
     rows = jax.ShapeDtypeStruct((*jax.export.symbolic_shape("rows"), width(estimator)), np.float32)
     return jax.export.export(jax.jit(score), platforms=PLATFORMS)(rows)
