@@ -1,8 +1,15 @@
 """The README's commands and code do what it says."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pytest
 from typer.testing import CliRunner
 
 from trivium.cli import app
@@ -12,9 +19,28 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_the_python_code_runs(capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    exec(compile(code, "README.md", "exec"), {})
+    names = {}
+    first, *further = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(compile(first, "README.md", "exec"), names)
     assert float(capsys.readouterr().out) > 0.93
+    for code in further:
+        exec(compile(code, "README.md", "exec"), names)
+    assert capsys.readouterr().out.startswith("Left open: activation, learning_rate. 12 networks were tried")
+    assert len(names["table"]) == 12
+
+
+@pytest.mark.slow
+def test_its_commands_run_one_after_the_other(tmp_path):
+    size = np.random.default_rng(0).normal(size=300)
+    for name in ("houses.csv", "new_houses.csv", "houses_of_next_year.csv"):
+        pyarrow.csv.write_csv(pa.table({"size": size, "garden": size**2, "price": 3 * size + 1}), tmp_path / name)
+    commands = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL)).replace("\\\n", " ")
+    said = [line for line in commands.splitlines() if line.startswith("trivium ")]
+    assert len(said) >= 8
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for command in said:
+        subprocess.run(command, shell=True, check=True, cwd=tmp_path, env=environment)
+    assert {path.name for path in tmp_path.iterdir()} >= {"houses.trivium", "houses.html", "prices.csv", "sweep.html"}
 
 
 def test_its_commands_are_the_ones_that_are_checked():
