@@ -15,6 +15,9 @@ from trivium.report.sweep import Series
 MOST_ROWS = 10
 """Networks in the table of the best."""
 
+SEEN = 0.9
+"""Share of the networks whose losses are within the frame of the picture, should they be worse than a constant."""
+
 
 def sections(summary: Summary) -> list[str]:
     """The parts of the page."""
@@ -24,8 +27,12 @@ def sections(summary: Summary) -> list[str]:
     choices = {choice.name: choice.value for choice in summary.choices}
     picture = figure(search, choices, summary.history.baseline_loss)
     if picture is not None:
-        crosses = " Crosses at the top mark those that diverged." if "not finite" in search.table["ending"] else ""
-        parts += [card_of(picture), f'<p class="soft">Each point is a network at its best epoch.{crosses}</p>']
+        notes = {
+            "overtaken": " Open circles left the race early, and had less time.",
+            "not finite": " Crosses at the top mark those that diverged.",
+        }
+        told = "".join(said for ending, said in notes.items() if ending in search.table["ending"])
+        parts += [card_of(picture), f'<p class="soft">Each point is a network at its best epoch.{told}</p>']
     head, rows = best(search)
     parts += [f"<h2>The best of {len(search.scores)} networks</h2>"]
     return [*parts, table_of(head, rows, numbers=range(head.index("learning rate"), len(head) - 1))]
@@ -57,12 +64,17 @@ def figure(search: Search, choices: dict[str, str], baseline_loss: float) -> go.
     top = losses[np.isfinite(losses)]
     level = baseline_loss if comparable else float(top.max()) if len(top) else 1.0
     own = None if "optimizer" in search.open or np.isnan(rates[search.default]) else float(rates[search.default])
-    picture = sweep.figure(series, choices.get("optimizer", "the optimizer"), own, level)
+    seen = float(np.quantile(top, SEEN)) if len(top) else None
+    picture = sweep.figure(series, choices.get("optimizer", "the optimizer"), own, level, shown=seen)
     if not comparable:
         picture.update_traces(visible=False, selector={"name": "constant prediction"})
         picture.update_yaxes(title="best validation score")
-    if not set(search.open) <= {"activation", "learning_rate"}:  # neighbours differ in more than the rate
-        picture.update_traces(mode="markers", marker={"size": 8}, selector={"mode": "lines+markers"})
+    early = "overtaken" in table["ending"]
+    for trace, one in zip(picture.select_traces({"mode": "lines+markers"}), series, strict=True):
+        symbols = ["circle-open" if ending == "overtaken" else "circle" for ending in one.endings]
+        trace.update(marker={"symbol": symbols, "size": 8})
+    if early or not set(search.open) <= {"activation", "learning_rate"}:  # neighbours differ in more than the rate
+        picture.update_traces(mode="markers", selector={"mode": "lines+markers"})
     return picture
 
 

@@ -43,9 +43,17 @@ class Series:
         return float(self.rates[self.best + length - 1])
 
 
-def figure(series: Sequence[Series], optimizer: str, default_rate: float | None, baseline_loss: float) -> go.Figure:
+def figure(
+    series: Sequence[Series],
+    optimizer: str,
+    default_rate: float | None,
+    baseline_loss: float,
+    *,
+    shown: float | None = None,
+) -> go.Figure:
     """Validation loss against learning rate, a line per activation.
 
+    shown  a loss that is to be seen
     Losses far above that of a constant prediction leave the frame at its top, where crosses mark members that diverged.
     """
     drawn = [np.where(one.diverged, np.nan, one.losses) for one in series]
@@ -53,6 +61,9 @@ def figure(series: Sequence[Series], optimizer: str, default_rate: float | None,
     finite = finite[np.isfinite(finite)]
     logarithmic = baseline_loss > 0 and bool((finite > 0).all())
     low, high = _frame(finite, baseline_loss, logarithmic)
+    if shown is not None:
+        top = float(np.log10(shown)) if logarithmic else shown
+        high = max(high, top + 0.12 * (top - low))  # below the crosses
     picture = go.Figure()
     for place, (one, losses) in enumerate(zip(series, drawn, strict=True)):
         colour = COLOURS[place % len(COLOURS)]
