@@ -66,7 +66,7 @@ def _gap(z: Array, number: Array, rest: Array) -> tuple[Array, Array, Array, Arr
 
 @jax.custom_jvp
 def relative_excess(logits: Array, masses: Array) -> Array:
-    """(p * sum(masses) - masses) / p, p = softmax(logits), over the last axis; 0 where p is 0."""
+    """(p * sum(masses) - masses) / p over the last axis, p = softmax(logits), which is kept above 0."""
     plain = _relative_excess(logits, masses)
     if logits.dtype != np.float32:
         return plain
@@ -86,7 +86,7 @@ def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Arra
 
 def _relative_excess(logits: Array, masses: Array) -> Array:
     p = softmax(logits)
-    return jnp.where(p == 0, 0, excess(p, masses) / jnp.where(p == 0, 1, p))
+    return excess(p, masses) / jnp.where(p == 0, jnp.finfo(p.dtype).tiny, p)
 
 
 @jax.custom_jvp

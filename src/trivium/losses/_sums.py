@@ -22,7 +22,7 @@ def exp_of_difference(a: Array, b: Array) -> Array:
     return jnp.exp(jnp.where(jnp.isneginf(a), -jnp.inf, difference)) * (1 + lost)
 
 
-Pair = tuple[Array, Array]
+Pair = tuple[Array, ...]
 """A number and what it lost in rounding, which has no derivative of its own."""
 
 
