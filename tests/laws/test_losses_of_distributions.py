@@ -34,19 +34,19 @@ def test_poisson_gamma_and_tweedie_hold_their_digits():
     pairs = list(zip(exact(RATES), exact(COUNTS), strict=True))
     places = list(zip(RATES, COUNTS, strict=True))
     values, (slopes,) = values_and_slopes(losses.poisson, RATES, targets=COUNTS)
-    hold("poisson", values, [parts(mp.exp(z), -t * z) for z, t in pairs], places)
-    hold("slope of poisson", slopes, [parts(mp.exp(z), -t) for z, t in pairs], places)
+    hold("poisson", values, [mp.exp(z) - t * z for z, t in pairs], places)
+    hold("slope of poisson", slopes, [mp.exp(z) - t for z, t in pairs], places)
     amounts = np.float32(10.0 ** random.uniform(-30, 30, 600))
     values, (slopes,) = values_and_slopes(losses.gamma, RATES, targets=amounts)
-    hold("gamma", values, [parts(t * mp.exp(-z), z) for (z, _), t in zip(pairs, exact(amounts), strict=True)], places)
-    true = [parts(ONE, -t * mp.exp(-z)) for (z, _), t in zip(pairs, exact(amounts), strict=True)]
+    hold("gamma", values, [t * mp.exp(-z) + z for (z, _), t in zip(pairs, exact(amounts), strict=True)], places)
+    true = [1 - t * mp.exp(-z) for (z, _), t in zip(pairs, exact(amounts), strict=True)]
     hold("slope of gamma", slopes, true, places)
     for power in (1.1, 1.5, 1.9):
         values, (slopes, by_power) = values_and_slopes(losses.tweedie, RATES, targets=COUNTS, power=power)
         p = mp.mpf(float(np.float32(power)))
         true = [mp.exp((2 - p) * z) / (2 - p) + t * mp.exp((1 - p) * z) / (p - 1) for z, t in pairs]
         hold(f"tweedie {power}", values, true, places)
-        true = [parts(mp.exp((2 - p) * z), -t * mp.exp((1 - p) * z)) for z, t in pairs]
+        true = [mp.exp((2 - p) * z) - t * mp.exp((1 - p) * z) for z, t in pairs]
         hold(f"slope of tweedie {power}", slopes, true, places)
         assert not np.isnan(by_power).any()
 
@@ -62,7 +62,7 @@ def negative_binomial_truth(z, a, t):
     mean_part = r * softplus(x) if x > -90 else mp.exp(z) * (1 - mp.exp(x) / 2)
     by_a = -r * (softplus(x) - sigmoid(x)) if x > -50 else -mp.exp(z + x) / 2
     value = parts(mean_part, t * softplus(x), -t * z, -rising_part)
-    return value, parts(mp.exp(z) * sigmoid(-x), -t * sigmoid(-x)), parts(by_a, t * sigmoid(x), -steps)
+    return value, (mp.exp(z) - t) * sigmoid(-x), parts(by_a, t * sigmoid(x), -steps)
 
 
 def test_negative_binomial_holds_its_digits():
@@ -101,17 +101,17 @@ def test_gaussian_nll_holds_its_digits(beta):
     b, constant = mp.mpf(float(np.float32(beta))), mp.log(2 * mp.pi) / 2
     weights = [mp.exp(2 * b * s) for _, s in ROWS]
     squares = [d * d * mp.exp(2 * (b - 1) * s) for d, s in ROWS]
-    true = [parts(q / 2, w * s, w * constant) for q, w, (_, s) in zip(squares, weights, ROWS, strict=True)]
+    true = [q / 2 + w * s + w * constant for q, w, (_, s) in zip(squares, weights, ROWS, strict=True)]
     hold(f"gaussian_nll {beta}", values, true, PLACES)
     hold("by means", by_mean, [-d * mp.exp(2 * (b - 1) * s) for d, s in ROWS], PLACES)
-    hold("by log_scales", by_scale, [parts(w, -q) for q, w in zip(squares, weights, strict=True)], PLACES)
+    hold("by log_scales", by_scale, [w - q for q, w in zip(squares, weights, strict=True)], PLACES)
 
 
 def test_laplace_nll_holds_its_digits():
     values, by_mean, by_scale = of_distribution(losses.laplace_nll)
-    hold("laplace_nll", values, [parts(abs(d) * mp.exp(-s), s, mp.log(2)) for d, s in ROWS], PLACES)
+    hold("laplace_nll", values, [abs(d) * mp.exp(-s) + s + mp.log(2) for d, s in ROWS], PLACES)
     hold("by means", by_mean, [-mp.sign(d) * mp.exp(-s) for d, s in ROWS], PLACES)
-    hold("by log_scales", by_scale, [parts(ONE, -abs(d) * mp.exp(-s)) for d, s in ROWS], PLACES)
+    hold("by log_scales", by_scale, [1 - abs(d) * mp.exp(-s) for d, s in ROWS], PLACES)
 
 
 @pytest.mark.parametrize("freedom", [0.01, 4.0, 1e6])
@@ -126,7 +126,7 @@ def test_student_t_nll_holds_its_digits(freedom):
         share = square / (1 + square)
         truths.append(parts((n + 1) / 2 * mp.log1p(square), s, constant))
         means.append(-(n + 1) * share / d)
-        scales.append(parts(ONE, -(n + 1) * share))
+        scales.append(1 - (n + 1) * share)
         slope, size = parts(mp.log1p(square) / 2, -(n + 1) / 2 * share / n, growth)
         freedoms.append((slope, size + 1 / n))  # growth is a difference of terms of that size
     hold(f"student_t_nll {freedom}", values, truths, PLACES)
@@ -144,10 +144,92 @@ def test_gaussian_crps_holds_its_digits():
         rise = mp.erf(q / mp.sqrt(2)) if abs(q) < 1000 else mp.sign(q)
         truths.append(d * rise + scale * (2 * density - floor))
         means.append(-rise)
-        scales.append(parts(2 * scale * density, -scale * floor))
+        scales.append(2 * scale * density - scale * floor)
     hold("gaussian_crps", values, truths, PLACES)
     hold("by means", by_mean, means, PLACES)
     hold("by log_scales", by_scale, scales, PLACES)
+
+
+def neighbours(numbers):
+    """Float32 numbers around given ones, up to four places away."""
+    near = np.float32(numbers)
+    return np.concatenate([near + np.float32(step) * np.spacing(near) for step in range(-4, 5)])
+
+
+COUNTS_SEEN = np.float32([1, 2, 3, 7, 100, 1e4, 0.37, 5e-4, 2.5e8])
+CANCELLING_RATES = {  # value, slope by the log rate, and where each is 0
+    "poisson": (
+        lambda z, t: mp.exp(z) - t * z,
+        lambda z, t: mp.exp(z) - t,
+        lambda t: [mp.log(t)] + ([-mp.lambertw(-1 / t, k).real for k in (0, -1)] if t > 2.8 else []),
+    ),
+    "gamma": (
+        lambda z, t: t * mp.exp(-z) + z,
+        lambda z, t: 1 - t * mp.exp(-z),
+        lambda t: [mp.log(t)] + ([mp.lambertw(-t, k).real for k in (0, -1)] if t < 0.36 else []),
+    ),
+    "tweedie": (
+        lambda z, t: 2 * (mp.exp(z / 2) + t * mp.exp(-z / 2)),
+        lambda z, t: mp.exp(z / 2) - t * mp.exp(-z / 2),
+        lambda t: [mp.log(t)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CANCELLING_RATES)
+def test_losses_of_rates_hold_their_digits_beside_their_zeros(name):
+    value, slope, zeros = CANCELLING_RATES[name]
+    found = [(float(zero), t) for t in COUNTS_SEEN for zero in zeros(mp.mpf(float(t)))]
+    rates, counts = neighbours([zero for zero, _ in found]), np.tile([t for _, t in found], 9)
+    values, (slopes,) = values_and_slopes(getattr(losses, name), rates, targets=counts)
+    rows, places = list(zip(exact(rates), exact(counts), strict=True)), list(zip(rates, counts, strict=True))
+    hold(name, values, [value(*row) for row in rows], places)
+    hold(f"slope of {name}", slopes, [slope(*row) for row in rows], places)
+
+
+def student(q, s):
+    return 5 / mp.mpf(2) * mp.log1p(q * q / 4) + s + mp.log(4 * mp.pi) / 2 - mp.loggamma(5 / mp.mpf(2))
+
+
+CANCELLING_SCALES = {  # value and slope by the log scale s, at q scales from the target; q at which either is 0
+    "laplace_nll": (lambda q, s: q + s + mp.log(2), lambda q, s: 1 - q, lambda s: -(s + np.log(2)), 1),
+    "gaussian_nll": (
+        lambda q, s: q * q / 2 + s + mp.log(2 * mp.pi) / 2,
+        lambda q, s: 1 - q * q,
+        lambda s: np.sqrt(-2 * s - np.log(2 * np.pi)),
+        1,
+    ),
+    "student_t_nll": (
+        student,
+        lambda q, s: 4 * (1 - q * q) / (4 + q * q),
+        lambda s: np.sqrt(4 * np.expm1((-s - float(student(mp.mpf(0), mp.mpf(0)))) / 2.5)),
+        1,
+    ),
+    "gaussian_crps": (
+        lambda q, s: mp.exp(s) * (q * mp.erf(q / mp.sqrt(2)) + 2 * phi(q) - 1 / mp.sqrt(mp.pi)),
+        lambda q, s: mp.exp(s) * (2 * phi(q) - 1 / mp.sqrt(mp.pi)),
+        lambda s: 2 + 0 * s,
+        np.sqrt(np.log(2)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CANCELLING_SCALES)
+def test_losses_of_scales_hold_their_digits_beside_their_zeros(name):
+    value, slope, value_zero, slope_zero = CANCELLING_SCALES[name]
+    scales = np.concatenate([random.uniform(-3, -1.1, 20), random.uniform(-50, -1.1, 20)])
+    distances = np.concatenate([value_zero(scales), np.full(40, slope_zero)]) * np.exp(np.tile(scales, 2))
+    scales = neighbours(np.tile(scales, 2))
+    distances = np.tile(np.float32(distances), 9)
+    # A mean beside the target: the difference of the two is rounded, too.
+    means = np.where(np.arange(len(scales)) % 2, distances * random.normal(size=len(scales)), 0).astype(np.float32)
+    targets = np.float32(means + distances)
+    values, slopes = values_and_slopes(getattr(losses, name), means, scales, targets=targets)
+    gaps = [abs(t - m) for t, m in zip(exact(targets), exact(means), strict=True)]
+    rows = [(gap * mp.exp(-s), s) for gap, s in zip(gaps, exact(scales), strict=True)]
+    places = list(zip(means, scales, targets, strict=True))
+    hold(name, values, [value(*row) for row in rows], places)
+    hold(f"{name} by log_scales", slopes[1], [slope(*row) for row in rows], places)
 
 
 def test_gaussian_crps_is_the_integral_that_defines_it():
