@@ -8,7 +8,8 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "trivium"
 ORDER = (
     "catalog files numerics activations properties losses targets optimizers schedules initializers "
-    "network heads peers translations cards choices candidates ensembles tables training diagnosis report lab "
+    "network heads peers translations cards scheduling choices presets candidates ensembles tables training "
+    "diagnosis lessons report lab "
     "storage callbacks outcomes estimators export search session cli"
 ).split()
 """A module imports only what stands before it."""

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from trivium import activations, initializers, losses, optimizers, schedules
     from trivium.diagnosis.watching import watch
     from trivium.estimators import NeuralClassifier, NeuralRegressor, load
+    from trivium.report.lesson import explain
     from trivium.search import Sweep, learning_rate_sweep
 
 __version__ = "0.1.0"
@@ -16,6 +17,7 @@ __all__ = [
     "NeuralRegressor",
     "Sweep",
     "activations",
+    "explain",
     "initializers",
     "learning_rate_sweep",
     "load",
@@ -29,6 +31,7 @@ _HOMES = {
     "NeuralClassifier": "estimators",
     "NeuralRegressor": "estimators",
     "Sweep": "search",
+    "explain": "report.lesson",
     "learning_rate_sweep": "search",
     "load": "estimators",
     "watch": "diagnosis.watching",

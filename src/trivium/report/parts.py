@@ -32,10 +32,10 @@ td.number, th.number { text-align: right; }
 """
 
 
-def document(title: str, sections: Iterable[str]) -> str:
+def document(title: str, sections: Iterable[str], lang: str = "en") -> str:
     """A page of these sections, with the style and what draws the figures."""
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{STYLE}</style><script>{get_plotlyjs()}</script></head>"
         f"<body><main>{''.join(sections)}</main></body></html>\n"
