@@ -4,14 +4,17 @@ import gzip
 import os
 import stat
 
+import jax.numpy as jnp
 import narwhals as nw
+import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
 from trivium.files import check_writable
-from trivium.tables.read import TableError, as_frame, read_table, write_table
+from trivium.tables.read import TableError, as_array, as_frame, read_table, write_table
 
 TEXT = "size,colour\n1.5,red\n,blue\n3,\n"
 
@@ -119,3 +122,26 @@ def test_permissions_and_links_stay(tmp_path):
     assert (tmp_path / "link.csv").is_symlink()
     assert read_table(tmp_path / "new.csv")["a"].to_list() == [2]
     assert stat.S_IMODE((tmp_path / "new.csv").stat().st_mode) == 0o604
+
+
+def test_record_batches_and_whatever_streams_them_are_frames():
+    class Stream:
+        def __arrow_c_stream__(self, requested_schema=None):
+            return pa.table({"a": [1, 2]}).__arrow_c_stream__(requested_schema)
+
+    for X in (pa.record_batch({"a": [1, 2]}), Stream()):
+        assert as_frame(X)["a"].to_list() == [1, 2]
+    for series in (pa.chunked_array([[1, 2]]), pl.Series([1, 2]), pd.Series([1, 2])):
+        assert as_frame(series) is None
+
+
+def test_a_structured_array_is_told_what_to_become():
+    X = np.zeros(3, [("a", int), ("b", float)])
+    with pytest.raises(TableError, match=r"structured array with the fields a, b. Make it .* pandas.DataFrame\(X\)"):
+        as_frame(X)
+    assert as_frame(pd.DataFrame(X)).columns == ["a", "b"]
+
+
+def test_small_floats_of_jax_become_numbers():
+    assert as_array(jnp.ones((2, 2), jnp.bfloat16)).dtype == np.float32
+    assert as_array([[1]]) == [[1]]

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trivium.tables.dates import seconds
-from trivium.tables.read import TableError
+from trivium.tables.read import TableError, ValueTypeError
 from trivium.tables.scaling import refuse_infinite
 
 Kind = Literal["number", "boolean", "time", "category", "text", "empty"]
@@ -170,13 +170,13 @@ def _is_time(text: pa.Scalar, kind: pa.DataType | None = None) -> bool:
 
 def _from_series(name: str, series: nw.Series) -> pa.Array:
     try:
-        column = series.to_arrow()
+        column = (series.alias("") if "\0" in name else series).to_arrow()  # Arrow's names end at a zero, polars panics
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         return _mixed(name, series.to_list(), error)
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
         column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-    return column
+    return column.cast(pa.large_string()) if pa.types.is_string_view(column.type) else column  # few functions know it
 
 
 def _from_values(name: str, values: np.ndarray) -> pa.Array:
@@ -205,13 +205,14 @@ def _from_values(name: str, values: np.ndarray) -> pa.Array:
 
 def _mixed(name: str, values: list, error: Exception) -> pa.Array:
     """A column that Arrow refuses: numbers of several types are numbers, all else is an error that shows it."""
-    present = [value for value in values if value is not None and value == value]
+    absent = [_is_missing(value) for value in values]
+    present = [value for value, gap in zip(values, absent, strict=True) if not gap]
     if all(isinstance(value, (bool, int, float, np.number, np.bool_)) for value in present):
-        return pa.array([None if value is None else float(value) for value in values], from_pandas=True)
+        return pa.array([None if gap else float(value) for value, gap in zip(values, absent, strict=True)])
     examples = {type(value).__name__: value for value in reversed(present)}
     if any(not isinstance(value, (str, bool, int, float, np.number, np.bool_)) for value in present):
         wrong = next(v for v in present if not isinstance(v, (str, bool, int, float, np.number, np.bool_)))
-        raise TypeError(
+        raise ValueTypeError(
             f"argument must be a string or a number: column {name!r} holds {wrong!r}. Expand it into "
             "columns of numbers and texts, or drop it."
         ) from error
@@ -220,3 +221,12 @@ def _mixed(name: str, values: list, error: Exception) -> pa.Array:
         + ", ".join(f"{value!r} ({kind})" for kind, value in examples.items())
         + ". Make all of them numbers, or all of them texts."
     ) from error
+
+
+def _is_missing(value: object) -> bool:
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas.NA, which will not say whether it equals itself
+        return True
+    except ValueError:  # an array, which is no value at all
+        return False

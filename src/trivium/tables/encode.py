@@ -110,6 +110,14 @@ def block_encoder(schema: Schema, X: Any) -> Callable[..., np.ndarray] | None:
     return encoded
 
 
+def is_plain(X: Any, n_features: int) -> bool:
+    """Whether X is an array of float32 or float64 numbers, (n_samples, n_features), that needs no further look."""
+    return (
+        type(X) is np.ndarray and X.dtype.kind == "f" and X.itemsize in (4, 8) and X.ndim == 2
+        and X.shape[1] == n_features and len(X) > 0
+    )  # fmt: skip
+
+
 def codes(schema: Schema, X: nw.DataFrame | np.ndarray | Any) -> np.ndarray:
     """(n_samples, n_categories) int32, a number per category and row, below its entry of `schema.cardinalities`.
 

@@ -23,6 +23,10 @@ class TableError(ValueError):
     """A table that cannot be read, learned from or written; the message says why and what to do."""
 
 
+class ValueTypeError(TableError, TypeError):
+    """A value of a type that no column can hold; scikit-learn asks for a TypeError there."""
+
+
 def read_table(path: str | os.PathLike) -> nw.DataFrame:
     """Read a CSV file (also gzipped) or a Parquet file, by its ending; a row or more, a column or more.
 
@@ -81,9 +85,19 @@ def write_text(text: str, path: str | os.PathLike) -> None:
 def as_frame(X: Any) -> nw.DataFrame | None:
     """A data frame of any library (pandas, polars, pyarrow, ...) under one interface; None for what is none.
 
-    A frame whose column names are no strings counts as an array. Raises TableError where columns share a name.
+    A frame whose column names are no strings counts as an array; anything that offers Arrow's stream of record batches
+    counts as a frame. Raises TableError where columns share a name, and for a structured array of NumPy.
     """
+    if isinstance(X, np.ndarray):
+        if X.dtype.names is not None:
+            raise TableError(
+                f"X must be an array of one type or a data frame, got a structured array with the fields "
+                f"{', '.join(X.dtype.names[:5])}. Make it a data frame: pandas.DataFrame(X)."
+            )
+        return None
     X = nw.to_native(X, pass_through=True)
+    if isinstance(X, pa.RecordBatch):
+        X = pa.Table.from_batches([X])
     if nw.dependencies.is_pandas_dataframe(X):
         if not all(isinstance(name, str) for name in X.columns):
             return None
@@ -91,10 +105,25 @@ def as_frame(X: Any) -> nw.DataFrame | None:
     wrapped = nw.from_native(X, pass_through=True)
     if isinstance(wrapped, nw.LazyFrame):
         wrapped = wrapped.collect()
+    if not isinstance(wrapped, nw.DataFrame) and _streams_rows(X):
+        wrapped = nw.from_native(pa.table(X), eager_only=True)
     if not isinstance(wrapped, nw.DataFrame):
         return None
     check_unique(wrapped.columns)
     return wrapped
+
+
+def _streams_rows(X: Any) -> bool:
+    """Whether X hands out Arrow record batches, as a series does not."""
+    if not hasattr(X, "__arrow_c_stream__"):
+        return False
+    return not isinstance(nw.from_native(X, pass_through=True, allow_series=True), nw.Series | pa.ChunkedArray)
+
+
+def as_array(X: Any) -> Any:
+    """Arrays of the small floating-point types of JAX, which NumPy does not know, as float32; all else as it is."""
+    kind = getattr(X, "dtype", None)
+    return np.asarray(X, np.float32) if str(kind).startswith(("bfloat", "float8", "float4")) else X
 
 
 def check_unique(names: Iterable[str]) -> None:
