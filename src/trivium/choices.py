@@ -10,10 +10,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from trivium import activations, initializers, losses, optimizers, schedules
+from trivium import activations, initializers, losses, optimizers
 from trivium.catalog import get, members, parameter_domains, violation
-from trivium.network import Perceptron
+from trivium.network import Layout, Network, Perceptron, structure
 from trivium.network.perceptron import Normalisation
+from trivium.network.structure import Structure
+from trivium.scheduling import CHANGING, name_of, of_all, of_learning_rate
 
 AUTO = "auto"
 """A choice that is searched for."""
@@ -36,12 +38,16 @@ class Choices:
     residual: bool
     batch_size: int | None
     full_batch: bool  # whether the optimizer needs every row at each step
+    schedules: tuple[tuple[str, Callable], ...] = ()  # of all numbers that have one, by their names in a program
+    structure: Structure = field(default_factory=Structure)
+    clamp: bool = False  # whether predicted numbers stay within those of the fit
 
-    def network(self, n_outputs: int) -> Perceptron:
-        """The network for so many outputs."""
-        return Perceptron(
+    def network(self, n_outputs: int, layout: Layout | None = None) -> Network:
+        """The network for so many outputs and for rows of this layout."""
+        plain = Perceptron(
             self.hidden_widths, self.activation, n_outputs, self.normalisation, self.residual, self.initializer
         )
+        return self.structure.network(plain, layout)
 
     def batch(self, n: int) -> int:
         """Rows per step, of n."""
@@ -51,26 +57,28 @@ class Choices:
         """The choices by name, with what the task decided of the loss and of the batch size for n rows."""
         words = {
             "hidden_widths": list(self.hidden_widths),
-            "activation": _name(self.activation) if self.hidden_widths else None,
-            "output_activation": self.output_activation and _name(self.output_activation),
-            "loss": _name(loss),
-            "optimizer": _name(self.optimizer),
+            "activation": name_of(self.activation) if self.hidden_widths else None,
+            "output_activation": self.output_activation and name_of(self.output_activation),
+            "loss": name_of(loss),
+            "optimizer": name_of(self.optimizer),
             **{"weight_decay" if name == "decay" else name: number for name, number in self.numbers.items()},
             **{name: value for name, value in self.flags if isinstance(value, bool | str)},
-            "schedule": self.schedule and _name(self.schedule),
-            "initializer": _name(self.initializer),
+            "schedule": self.schedule and name_of(self.schedule),
+            "initializer": name_of(self.initializer),
             "normalisation": self.normalisation,
             "residual": self.residual or None,
+            **self.structure.names(),
             "batch_size": self.batch(n),
         }
         return {name: value for name, value in words.items() if value is not None}
 
 
-def network(used: Mapping[str, Any], activation: Callable, n_outputs: int) -> Perceptron:
+def network(used: Mapping[str, Any], activation: Callable, n_outputs: int, layout: Layout | None = None) -> Network:
     """The network of a model file, whose names are the choices'; an older file leaves out what it did not know."""
-    return Perceptron(
+    plain = Perceptron(
         tuple(used["hidden_widths"]), activation, n_outputs, used.get("normalisation"), used.get("residual", False)
     )
+    return Structure.of_words(used.get("structure", {})).network(plain, layout)
 
 
 BATCH_SIZE = 256
@@ -128,16 +136,27 @@ def resolve(given: Mapping[str, Any]) -> Choices:
         problems += wrong
         if is_auto(given["learning_rate"]) and not wrong and "learning_rate" not in numbers:
             problems.append(
-                f"learning_rate must be left out with {_name(optimizer)}, which takes none that could be searched, "
+                f"learning_rate must be left out with {name_of(optimizer)}, which takes none that could be searched, "
                 "got 'auto'. Leave it out, or choose 'adamw'."
             )
         if given["weight_decay"] is not None and not wrong:
             problems += _decay(optimizer, given["weight_decay"], numbers)
-    numbers |= {name: float(given[name]) for name in _REGULARISERS if _is_positive(given.get(name))}
+    numbers |= {name: float(given[name]) for name in CHANGING if _is_positive(given.get(name))}
     widths, wrong = _widths(given["hidden_widths"])
     problems += wrong
-    schedule, wrong = _schedule(given["schedule"], numbers)
+    schedule, wrong = of_learning_rate(given["schedule"], numbers)
     problems += wrong
+    over_the_run, wrong = of_all(given.get("schedules"), schedule, numbers)
+    problems += wrong
+    made, wrong = structure.resolve(given)
+    problems += wrong
+    if made.gated and optimizer is not None and "learning_rate" not in numbers:
+        problems.append(
+            f"feature_selection must be 0 with {name_of(optimizer)}, which has no learning rate to close gates by, got "
+            f"{given['feature_selection']!r}. Leave it out, or choose 'adamw'."
+        )
+    if not isinstance(given.get("clamp", False), bool | np.bool_):
+        problems.append(f"clamp must be True or False, got {given['clamp']!r}. Try True.")
     if given["normalisation"] not in (None, "batch", "layer"):
         problems.append(f"normalisation must be 'batch', 'layer' or None, got {given['normalisation']!r}. Try 'batch'.")
     if given["on_problem"] not in ("warn", "fix", "ignore", "raise"):
@@ -164,20 +183,15 @@ def resolve(given: Mapping[str, Any]) -> Choices:
         residual=bool(given["residual"]),
         batch_size=given["batch_size"],
         full_batch=getattr(optimizer, "__module__", None) == optimizers.full_batch.__name__,
+        schedules=over_the_run,
+        structure=made,
+        clamp=bool(given.get("clamp", False)),
     )
-
-
-def _name(function: Any) -> str:
-    return getattr(function, "__name__", type(function).__name__)
 
 
 def is_auto(choice: Any) -> bool:
     """Whether a choice is left open."""
     return isinstance(choice, str) and choice == AUTO
-
-
-_REGULARISERS = ("dropout", "input_noise", "mixup", "label_smoothing")
-"""Numbers of the estimator by which members of a population may differ."""
 
 
 def _is_positive(number: Any) -> bool:
@@ -194,62 +208,10 @@ def _decay(optimizer: Callable, given: Any, numbers: dict[str, float]) -> list[s
         numbers["decay"] = float(given)
     else:
         return [
-            f"weight_decay must be left out with {_name(optimizer)}, which has no learning rate to shrink weights by, "
-            f"got {given!r}. Leave it out, or choose 'adamw'."
+            f"weight_decay must be left out with {name_of(optimizer)}, which has no learning rate to shrink weights "
+            f"by, got {given!r}. Leave it out, or choose 'adamw'."
         ]
     return []
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A user's own schedule, count -> factor on the learning rate."""
-
-    schedule: Callable
-
-    @property
-    def __name__(self) -> str:
-        return _name(self.schedule)
-
-    def __call__(self, value: Any, steps: Any) -> Callable:
-        return lambda count: value * self.schedule(count)
-
-
-@dataclass(frozen=True)
-class Whole:
-    """A schedule of the catalog over the whole run."""
-
-    make: Callable
-
-    @property
-    def __name__(self) -> str:
-        return _name(self.make)
-
-    def __call__(self, value: Any, steps: Any) -> Callable:
-        return self.make(value, steps=steps)
-
-
-def _schedule(given: Any, numbers: Mapping[str, float]) -> tuple[Callable | None, list[str]]:
-    """From a name or a function of the count of steps to what a program takes, and what is wrong with it."""
-    if given is None:
-        return None, []
-    if "learning_rate" not in numbers:
-        return None, [
-            f"schedule must be left out where there is no learning rate to change, got {given!r}. Leave it out."
-        ]
-    if callable(given):
-        return Ready(given), []
-    whole = [name for name, make in members(schedules).items() if "steps" in inspect.signature(make).parameters]  # pyright: ignore[reportArgumentType]
-    try:
-        make = get(schedules, given, "schedule")
-    except (ValueError, TypeError) as error:
-        return None, [str(error)]
-    if _name(make) not in whole or _name(make) == "warmup":
-        return None, [
-            f"schedule must be one that knows the length of a run, got {given!r}, whose own numbers are needed. Choose "
-            f"from {', '.join(name for name in whole if name != 'warmup')}, or hand over a function of the count of "
-            "steps: trivium.schedules.exponential(1.0, every=100)."
-        ]
-    return Whole(make), []
 
 
 def _is_transformation(choice: Any) -> bool:
@@ -281,6 +243,9 @@ _NUMBERS: tuple[tuple[str, Any, int, int | None, str], ...] = (
     ("input_noise", Real, 0, None, "Try 0.1, or 0 for none."),
     ("mixup", Real, 0, None, "Try 0.2, or 0 for none."),
     ("label_smoothing", Real, 0, 1, "Try 0.1, or 0 for none."),
+    ("averaging", Real, 0, 1, "Try 0.999, or 0 to evaluate the parameters themselves."),
+    ("feature_selection", Real, 0, None, "Try 1, or 0 to use every column."),
+    ("embed_above", Integral, 0, None, "Try 9, or None for a column per level."),
     ("population", Integral, 1, None, "Try 16, or None."),
     ("ensemble", Integral, 1, None, "Try 20, or None for the best network alone."),
     ("bagging", Integral, 2, None, "Try 5, or None for one network on all rows."),
@@ -288,7 +253,7 @@ _NUMBERS: tuple[tuple[str, Any, int, int | None, str], ...] = (
 """Parameter, type, least value, value to stay below, what to try."""
 
 
-_NEEDED = ("epochs", "validation_fraction", *_REGULARISERS)
+_NEEDED = ("epochs", "validation_fraction", *CHANGING)
 
 
 def _wrong_numbers(given: Mapping[str, Any]) -> list[str]:

@@ -3,11 +3,10 @@
 import os
 import time
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, cast
 
 import jax
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -15,7 +14,7 @@ from trivium import activations, candidates, choices, losses, outcomes
 from trivium.candidates import Plan
 from trivium.catalog import get
 from trivium.choices import Choices
-from trivium.estimators import diagnosing, models, watching
+from trivium.estimators import diagnosing, inputs, models, watching
 from trivium.estimators.bagging import bagged, folds
 from trivium.estimators.members import (
     Found,
@@ -31,6 +30,7 @@ from trivium.estimators.members import (
     trained,
 )
 from trivium.estimators.models import Model
+from trivium.estimators.parameters import Parameters
 from trivium.heads import Head
 from trivium.report import notes
 from trivium.report.search import summary as in_sentences
@@ -44,80 +44,11 @@ from trivium.training.program import State
 from trivium.training.split import parts
 
 
-class NeuralEstimator(BaseEstimator):
-    """Parameters, training and saving; a child says what its targets are."""
+class NeuralEstimator(Parameters):
+    """Training, predictions and saving; a child says what its targets are."""
 
     classes_: np.ndarray
     _takes_encoded = False  # of a copy that scores rows in the midst of training
-    _task: ClassVar[Literal["classification", "regression"]]
-
-    def __init__(
-        self,
-        hidden_widths=(256, 256),
-        *,
-        activation="relu",
-        output_activation=None,
-        loss=None,
-        optimizer="adamw",
-        learning_rate=None,
-        schedule=None,
-        optimizer_options=None,
-        initializer=None,
-        normalisation=None,
-        residual=False,
-        dropout=0.0,
-        weight_decay=None,
-        input_noise=0.0,
-        mixup=0.0,
-        batch_size=None,
-        epochs=100,
-        validation_fraction=0.1,
-        patience=16,
-        scoring=None,
-        population=None,
-        ensemble=None,
-        bagging=None,
-        time_limit=None,
-        callbacks=None,
-        warm_start=False,
-        on_problem="warn",
-        random_state=None,
-        verbose=False,
-    ):
-        self.hidden_widths = hidden_widths
-        self.activation = activation
-        self.output_activation = output_activation
-        self.loss = loss
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.optimizer_options = optimizer_options
-        self.initializer = initializer
-        self.normalisation = normalisation
-        self.residual = residual
-        self.dropout = dropout
-        self.weight_decay = weight_decay
-        self.input_noise = input_noise
-        self.mixup = mixup
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.scoring = scoring
-        self.population = population
-        self.ensemble = ensemble
-        self.bagging = bagging
-        self.time_limit = time_limit
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.on_problem = on_problem
-        self.random_state = random_state
-        self.verbose = verbose
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
-        return tags
 
     @property
     def n_iter_(self) -> int:
@@ -187,8 +118,15 @@ class NeuralEstimator(BaseEstimator):
         else:
             X = encode.check_frame(self.schema_, frame)
         if first:
-            self.schema_ = schema.learn_schema(X)
-        return encode.encode(self.schema_, X)
+            given = self._given
+            self.schema_ = schema.learn_schema(X, scaling=given["scaling"])
+            self._coded_ = inputs.coded(self.schema_, given["embed_above"])
+        return inputs.encoded(self.schema_, X, self._coded)
+
+    @property
+    def _coded(self) -> list[str]:
+        """Categories that the network takes as codes; of an older file none."""
+        return getattr(self, "_coded_", [])
 
     def _weights(self, sample_weight: Any, n: int) -> np.ndarray:
         """A weight per row, (n,) float32."""
@@ -203,7 +141,7 @@ class NeuralEstimator(BaseEstimator):
         devices.prepare()  # before the first computation, so that it finds the cache of compiled programs
         random = check_random_state(self.random_state)
         seed = random.randint(2**31)
-        return candidates.plan(self.get_params(), self._task, np.random.RandomState(seed)), seed, random
+        return candidates.plan(self._given, self._task, np.random.RandomState(seed)), seed, random
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation_data: Any) -> None:
         """Everything that `fit` does."""
@@ -212,7 +150,10 @@ class NeuralEstimator(BaseEstimator):
         going_on = self.models_[0] if self.warm_start and hasattr(self, "models_") else None
         whole = self._part(X, y, sample_weight, first=going_on is None)
         task = self._task_of(whole.y, going_on, watched=self.on_problem != "ignore")
-        limits = Limits(self.epochs, self.patience, None if self.time_limit is None else began + self.time_limit)
+        given = self._given
+        limits = Limits(
+            given["epochs"], given["patience"], None if self.time_limit is None else began + self.time_limit
+        )
         if validation_data is None:
             first, aside = self._parted(whole, random)
         else:
@@ -270,7 +211,7 @@ class NeuralEstimator(BaseEstimator):
         standing = None if going_on is None else going_on.parameters
         members, frames = members_of(plan.candidates, task, first, aside, seed, standing)
         if len(members) > 1 and plan.races:
-            outcomes.check_aside(members[0], self.validation_fraction)
+            outcomes.check_aside(members[0], self._given["validation_fraction"])
         framed = {id(member): pair for member, *pair in zip(members, plan.candidates, frames, strict=True)}
         truth = None if aside is None else self._truth(aside.y)
         on_epoch = watching.hook(self, framed, aside, truth)
@@ -296,7 +237,7 @@ class NeuralEstimator(BaseEstimator):
     def _parted(self, whole: Part, random: np.random.RandomState) -> tuple[Part, Part | None]:
         """The rows to train on, and those to choose by."""
         classes = whole.y if self._task == "classification" and whole.y.ndim == 1 else None
-        rows, kept = parts(len(whole.inputs), classes, self.validation_fraction, random)
+        rows, kept = parts(len(whole.inputs), classes, self._given["validation_fraction"], random)
         return (whole, None) if kept is None else (whole.at(rows), whole.at(kept))
 
     def _task_of(self, numbers: np.ndarray, going_on: Model | None = None, *, watched: bool = False) -> Task:
@@ -305,6 +246,7 @@ class NeuralEstimator(BaseEstimator):
             lambda chosen: self._frame(chosen, numbers, going_on),
             labels=self._task == "classification" and numbers.ndim == 2,
             watched=watched,
+            layout=inputs.layout(self.schema_, self._coded),
         )
 
     def _learn_from_aside(self, predictions: np.ndarray, aside: Part) -> None:
@@ -320,7 +262,7 @@ class NeuralEstimator(BaseEstimator):
 
     def _epoch_on(self, X: Any, numbers: np.ndarray, sample_weight: Any, *, first: bool) -> None:
         """One more epoch, on these rows, from where the parameters stand."""
-        given = {**self.get_params(), **getattr(self, "_found_", {}), "population": 1, "ensemble": None}
+        given = {**self._given, **getattr(self, "_found_", {}), "population": 1, "ensemble": None}
         plan = candidates.plan(given, self._task, np.random.RandomState(0))
         if plan.open:
             raise ValueError(
@@ -362,7 +304,7 @@ class NeuralEstimator(BaseEstimator):
         """A model made again from what a file says of it."""
         activation = get(activations, used["activation"], "activation")
         _, head = self._head(used["loss"], used["output_activation"])
-        network = choices.network(used, activation, head.width)
+        network = choices.network(used, activation, head.width, inputs.layout(self.schema_, self._coded))
         return Model(used, network, head, parameters, **rest)
 
     def _loss_of(self, loss: Any, otherwise: Any) -> Any:

@@ -24,6 +24,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     """A neural network that tells classes apart.
 
     hidden_widths        units of each hidden layer; () makes a logistic regression
+    preset               a recipe that fills in what is left at its default here: "realmlp", "realmlp_small" or "tabm"
     activation           of the hidden layers: a name in `trivium.activations`, or any function of one array
     output_activation    of the last layer, where the loss takes probabilities or predictions; None: sigmoid or softmax
     loss                 a name in `trivium.losses`, or any function of (logits, targets); None: cross-entropy
@@ -31,17 +32,30 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     learning_rate        None: the optimizer's own default
     schedule             of the learning rate over the whole run: "cosine", "coslog4", "one_cycle", ...; or any function
                          from the count of steps to a factor
+    schedules            of other numbers over the whole run: {"dropout": "flat_cosine", "weight_decay": "flat_cosine"}
     optimizer_options    further arguments of the optimizer, such as {"momentum": 0.9, "nesterov": True}
     initializer          a name in `trivium.initializers`, or a JAX initializer; None: the one that fits the activation
     normalisation        "batch" or "layer": brings the pre-activations of hidden layers to mean 0 and variance 1
     residual             whether a hidden layer as wide as the one before adds to it
+    embedding            of numbers, each to several: "pbld", "periodic" or "piecewise_linear", or one of
+                         `trivium.network.embeddings`; None: as they are
+    front_scale          whether each input of the first layer has a learned factor
+    parametrisation      "ntk" divides what a layer adds up by the root of its width, so that all weights are about 1
+    start                of weights and biases: "usual", "random_biases", or "data_driven" by the rows to train on
+    zero_last_layer      whether the network begins as 0 everywhere
+    rate_factors         on the steps of arrays by their name in `parameters_`: {"biases": 0.1}
+    copies               networks in one, which share weights and differ by factors (TabM); predictions are averaged
     dropout              share of the hidden units that a step leaves out
     weight_decay         how strongly weights shrink; None: the optimizer's own
     input_noise          standard deviation of noise on the encoded inputs
     mixup                alpha of Beta(alpha, alpha), by which each row is mixed with another; 0 for none
+    averaging            decay of a moving average of the parameters, which is then what predicts: 0.999; 0 for none
+    feature_selection    how strongly learned gates are pulled shut, so that columns that tell nothing drop out: about 1
     label_smoothing      share of a class's 1 that all classes take in equal parts
     class_weight         "balanced": each class weighs as much as any other; or class -> weight; None: all rows weigh 1
     calibration          "temperature": probabilities are made as sure as they should be, by the rows kept aside
+    scaling              of numbers: "standard", "robust" with a smooth end at 3, or "quantile" to a normal distribution
+    embed_above          categories with more levels than that are embedded, others are one-hot; None: all are
     batch_size           rows per step; None: 256, or all rows for an optimizer that needs them
     epochs               most passes over the rows
     validation_fraction  share of the rows kept aside to choose the best epoch by its loss; 0 keeps the last epoch
@@ -79,23 +93,36 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         self,
         hidden_widths=(256, 256),
         *,
+        preset=None,
         activation="relu",
         output_activation=None,
         loss=None,
         optimizer="adamw",
         learning_rate=None,
         schedule=None,
+        schedules=None,
         optimizer_options=None,
         initializer=None,
         normalisation=None,
         residual=False,
+        embedding=None,
+        front_scale=False,
+        parametrisation="standard",
+        start="usual",
+        zero_last_layer=False,
+        rate_factors=None,
+        copies=1,
         dropout=0.0,
         weight_decay=None,
         input_noise=0.0,
         mixup=0.0,
+        averaging=0.0,
+        feature_selection=0.0,
         label_smoothing=0.0,
         class_weight=None,
         calibration=None,
+        scaling="standard",
+        embed_above=None,
         batch_size=None,
         epochs=100,
         validation_fraction=0.1,
@@ -113,20 +140,33 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     ):
         super().__init__(
             hidden_widths=hidden_widths,
+            preset=preset,
             activation=activation,
             output_activation=output_activation,
             loss=loss,
             optimizer=optimizer,
             learning_rate=learning_rate,
             schedule=schedule,
+            schedules=schedules,
             optimizer_options=optimizer_options,
             initializer=initializer,
             normalisation=normalisation,
             residual=residual,
+            embedding=embedding,
+            front_scale=front_scale,
+            parametrisation=parametrisation,
+            start=start,
+            zero_last_layer=zero_last_layer,
+            rate_factors=rate_factors,
+            copies=copies,
             dropout=dropout,
             weight_decay=weight_decay,
             input_noise=input_noise,
             mixup=mixup,
+            averaging=averaging,
+            feature_selection=feature_selection,
+            scaling=scaling,
+            embed_above=embed_above,
             batch_size=batch_size,
             epochs=epochs,
             validation_fraction=validation_fraction,

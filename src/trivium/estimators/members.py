@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
@@ -12,9 +12,10 @@ import numpy as np
 from trivium import ensembles, heads
 from trivium.candidates import RUNGS, Candidate, Plan, in_words
 from trivium.choices import Choices
-from trivium.estimators.models import Model
+from trivium.estimators.models import Model, in_units
 from trivium.heads import Head
-from trivium.network import Network
+from trivium.network import Layout, Network
+from trivium.network.structure import Structure
 from trivium.outcomes import plain, table
 from trivium.report.progress import population_line, progress_line
 from trivium.training.epochs import keys, start
@@ -50,6 +51,8 @@ class Frame:
     targets: Callable[[np.ndarray], np.ndarray]  # y as the loss takes it
     centre: Any = 0.0
     scale: Any = 1.0
+    low: Any = None  # of predictions in the units of y; None for no bound
+    high: Any = None
 
     def baseline(self, targets: np.ndarray) -> float:
         """The loss of the best constant prediction of encoded targets."""
@@ -67,6 +70,8 @@ class Task:
     """Whether the classes are labels, each of which holds or not."""
     watched: bool = False
     """Whether the diagnosis looks at the members."""
+    layout: Layout = field(default_factory=Layout)
+    """What stands where in an encoded row."""
 
     @property
     def metric(self) -> str:
@@ -92,14 +97,14 @@ class Task:
 def program_of(chosen: Choices, frame: Frame, task: Task, n: int) -> Program:
     """The static choices of a candidate for n rows."""
     return Program(
-        network=chosen.network(frame.head.width),
+        network=chosen.network(frame.head.width, task.layout),
         head=frame.head,
         loss=frame.loss,
         optimizer=chosen.optimizer,
         flags=chosen.flags,
         metric=task.distance,
         batch_size=chosen.batch(n),
-        schedules=() if chosen.schedule is None else (("learning_rate", chosen.schedule),),
+        schedules=chosen.schedules,
         watched=task.watched,
     )
 
@@ -251,20 +256,25 @@ def on_rows(member: Member, frame: Frame, inputs: np.ndarray) -> np.ndarray:
     network: Network = member.program.network
     best = member.state.best
     found = evaluate(lambda rows: predict(network, frame.head, best, rows), inputs)
-    return found.astype(np.float64) * np.asarray(frame.scale) + np.asarray(frame.centre)
+    return in_units(found, frame)
 
 
 def as_model(candidate: Candidate, frame: Frame, network: Network, parameters: Any, weight: float) -> Model:
     """A member's network with what makes it again."""
     used = {name: candidate.given[name] for name in USED}
+    used |= {"hidden_widths": list(candidate.choices.hidden_widths)}
+    if candidate.choices.structure != Structure():
+        used["structure"] = candidate.choices.structure
     return Model(
-        used=used | {"hidden_widths": list(candidate.choices.hidden_widths)},
+        used=used,
         network=network,
         head=frame.head,
         parameters=jax.tree.map(np.asarray, parameters),
         centre=frame.centre,
         scale=frame.scale,
         weight=weight,
+        low=frame.low,
+        high=frame.high,
     )
 
 

@@ -19,6 +19,7 @@ class Model:
     used            by name, the choices that make its network and its head again
     centre, scale   of the targets: a prediction is scale times what the network says, plus centre; lists for several
     weight          its share of the average
+    low, high       in the units of y, what predictions do not leave; None for no bound
     """
 
     used: Mapping[str, Any]
@@ -28,6 +29,8 @@ class Model:
     centre: Any = 0.0
     scale: Any = 1.0
     weight: float = 1.0
+    low: Any = None
+    high: Any = None
 
     def predictions(self, inputs: np.ndarray) -> np.ndarray:
         """(n, n_inputs) encoded rows -> (n,) or (n, n_classes) float32, in the units of the scaled targets."""
@@ -38,9 +41,17 @@ def average(models: Sequence[Model], inputs: np.ndarray) -> np.ndarray:
     """The weighted mean of their predictions, float64, in the units of the targets; of one alone, its own."""
     total: Any = 0.0
     for model in models:
-        said = model.predictions(inputs).astype(np.float64)
-        total = total + model.weight * (said * np.asarray(model.scale) + np.asarray(model.centre))
+        total = total + model.weight * in_units(model.predictions(inputs), model)
     return total
+
+
+def in_units(said: np.ndarray, of: Any) -> np.ndarray:
+    """What a network says in the units of the targets, float64.
+
+    of  a model or a frame, with centre and scale of the targets, and the bounds that predictions keep
+    """
+    numbers = said.astype(np.float64) * np.asarray(of.scale) + np.asarray(of.centre)
+    return numbers if of.low is None else np.clip(numbers, np.asarray(of.low), np.asarray(of.high))
 
 
 def alone(model: Model) -> Model:

@@ -24,6 +24,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     """A neural network that predicts a number.
 
     hidden_widths        units of each hidden layer; () makes a linear regression
+    preset               a recipe that fills in what is left at its default here: "realmlp", "realmlp_small" or "tabm"
     activation           of the hidden layers: a name in `trivium.activations`, or any function of one array
     output_activation    of the last layer; None: none, on targets brought to mean 0 and standard deviation 1. With one,
                          targets stay as they are, so that "relu" on them is the ReLU regression
@@ -32,14 +33,28 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     learning_rate        None: the optimizer's own default
     schedule             of the learning rate over the whole run: "cosine", "coslog4", "one_cycle", ...; or any function
                          from the count of steps to a factor
+    schedules            of other numbers over the whole run: {"dropout": "flat_cosine", "weight_decay": "flat_cosine"}
     optimizer_options    further arguments of the optimizer, such as {"momentum": 0.9, "nesterov": True}
     initializer          a name in `trivium.initializers`, or a JAX initializer; None: the one that fits the activation
     normalisation        "batch" or "layer": brings the pre-activations of hidden layers to mean 0 and variance 1
     residual             whether a hidden layer as wide as the one before adds to it
+    embedding            of numbers, each to several: "pbld", "periodic" or "piecewise_linear", or one of
+                         `trivium.network.embeddings`; None: as they are
+    front_scale          whether each input of the first layer has a learned factor
+    parametrisation      "ntk" divides what a layer adds up by the root of its width, so that all weights are about 1
+    start                of weights and biases: "usual", "random_biases", or "data_driven" by the rows to train on
+    zero_last_layer      whether the network begins as 0 everywhere
+    rate_factors         on the steps of arrays by their name in `parameters_`: {"biases": 0.1}
+    copies               networks in one, which share weights and differ by factors (TabM); predictions are averaged
     dropout              share of the hidden units that a step leaves out
     weight_decay         how strongly weights shrink; None: the optimizer's own
     input_noise          standard deviation of noise on the encoded inputs
     mixup                alpha of Beta(alpha, alpha), by which each row is mixed with another; 0 for none
+    averaging            decay of a moving average of the parameters, which is then what predicts: 0.999; 0 for none
+    feature_selection    how strongly learned gates are pulled shut, so that columns that tell nothing drop out: about 1
+    clamp                whether predictions stay between the least and the largest y of the fit
+    scaling              of numbers: "standard", "robust" with a smooth end at 3, or "quantile" to a normal distribution
+    embed_above          categories with more levels than that are embedded, others are one-hot; None: all are
     batch_size           rows per step; None: 256, or all rows for an optimizer that needs them
     epochs               most passes over the rows
     validation_fraction  share of the rows kept aside to choose the best epoch by its loss; 0 keeps the last epoch
@@ -204,4 +219,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         def targets(numbers: np.ndarray) -> np.ndarray:
             return ((numbers - np.asarray(centre)) / np.asarray(scale)).astype(np.float32)
 
-        return Frame(loss, head, targets, centre, scale)
+        low, high = (np.min(y, axis=0).tolist(), np.max(y, axis=0).tolist()) if chosen.clamp else (None, None)
+        if standing is not None:
+            low, high = standing.low, standing.high
+        return Frame(loss, head, targets, centre, scale, low, high)

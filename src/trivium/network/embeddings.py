@@ -195,6 +195,12 @@ def in_words(embedding: Embedding | None) -> dict[str, Any] | None:
     raise ValueError(f"embedding must be one of {', '.join(EMBEDDINGS)} to be saved, got {embedding!r}. Choose one.")
 
 
+def name_of(embedding: Embedding) -> str:
+    """What people call an embedding."""
+    kind = type(embedding)
+    return next((name for name, known in EMBEDDINGS.items() if known is kind), kind.__name__)
+
+
 def _linear_init(key: Array, n_columns: int, n_in: int, outputs: int, dtype: Any) -> Arrays:
     """A linear layer per column, drawn from U(+-1 / sqrt(n_in)) as PyTorch does."""
     first, second = jax.random.split(key)

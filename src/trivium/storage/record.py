@@ -2,19 +2,21 @@
 
 from collections.abc import Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from trivium import activations, losses
 from trivium.catalog import get, name_of
+from trivium.network import embeddings
+from trivium.network.structure import Structure
 from trivium.storage.file import ModelFileError
 from trivium.tables.schema import Schema
 from trivium.training.history import History
 
 ATTRIBUTES = (
     *("choices_", "n_features_in_", "target_name_", "labels_", "temperature_", "residuals_"),
-    *("_search_", "_found_", "_n_outputs"),
+    *("_search_", "_found_", "_n_outputs", "_coded_"),
 )
 COLUMNS = ("classes_", "feature_names_in_")
 
@@ -43,7 +45,11 @@ def content(estimator: Any) -> dict[str, Any]:
         "attributes": {name: getattr(estimator, name) for name in ATTRIBUTES if hasattr(estimator, name)},
         "models": [
             {"used": {name: _portable(name, value, ...) for name, value in model.used.items()}}
-            | {name: np.asarray(getattr(model, name), float).tolist() for name in ("centre", "scale", "weight")}
+            | {
+                name: np.asarray(number, float).tolist()
+                for name in ("centre", "scale", "weight", "low", "high")
+                if (number := getattr(model, name)) is not None
+            }
             for model in estimator.models_
         ],
         "columns": {
@@ -110,8 +116,15 @@ def _portable(name: str, value: Any, otherwise: Any) -> Any:
         return name_of(catalog, value)
     if callable(value) and catalog is not None and _found_again(catalog, value):
         return value.__name__
+    if isinstance(value, Structure) or (name == "embedding" and hasattr(value, "apply")):
+        try:
+            return value.in_words() if isinstance(value, Structure) else embeddings.in_words(cast(Any, value))
+        except ValueError as error:
+            if otherwise is ...:
+                raise ModelFileError(str(error)) from error
+            return otherwise
     if isinstance(value, Mapping):
-        return dict(value)
+        return otherwise if any(map(callable, value.values())) else dict(value)
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, tuple | list):

@@ -58,11 +58,7 @@ def snapshot(network: Network, parameters: Parameters, batch: Batch, trial: Upda
     """A look at these parameters, and at what an update by the probe batch would do to them."""
     gradients, updates = trial.gradients, trial.updates
     traces = network.traces(parameters, batch.X)
-    of_weights = [
-        (weights, gradient, update)
-        for weights, gradient, update in zip(*map(jax.tree.leaves, (parameters, gradients, updates)), strict=True)
-        if weights.ndim >= 2
-    ]
+    of_weights = list(zip(*map(_weights, (parameters, gradients, updates)), strict=True))
     outputs = trial.outputs.reshape(len(batch.X), -1)
     return Snapshot(
         activation_mean=_stacked([trace.activations.mean() for trace in traces]),
@@ -111,6 +107,13 @@ def every(steps_per_epoch: int, epochs: int) -> int:
 def due(epoch: Any, apart: Any) -> Array:
     """Whether to look before this epoch."""
     return (epoch % apart == 0) | (epoch < DENSE)
+
+
+def _weights(tree: Any) -> list[Array]:
+    """The weights of each layer; of a network that does not name them, all that is a matrix or more."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    named = [leaf for path, leaf in leaves if getattr(path[-1], "key", None) == "weights"]
+    return named or [leaf for _, leaf in leaves if leaf.ndim >= 2]
 
 
 def _stacked(values: list[Array]) -> Array:

@@ -1,0 +1,34 @@
+"""From a table to what a network takes: one-hot columns, or codes of the categories that are embedded."""
+
+from typing import Any
+
+import numpy as np
+
+from trivium.network import Layout
+from trivium.tables import encode
+from trivium.tables.record import Schema
+
+
+def coded(schema: Schema, embed_above: int | None) -> list[str]:
+    """The categories with more levels than that, which become codes; None: no category does."""
+    if embed_above is None:
+        return []
+    return [column.name for column in schema.categories if len(column.levels) > embed_above]
+
+
+def layout(schema: Schema, coded: list[str]) -> Layout:
+    """What stands where in rows that `encoded` makes: numbers, all else, codes."""
+    cardinalities = zip(schema.categories, schema.cardinalities, strict=True)
+    return Layout(len(schema.numeric), tuple(codes for column, codes in cardinalities if column.name in coded))
+
+
+def encoded(schema: Schema, X: Any, coded: list[str]) -> np.ndarray:
+    """(n_samples, n_inputs) float32: `encode.encode` without the columns of coded categories, then their codes."""
+    rows = encode.encode(schema, X)
+    if not coded:
+        return rows
+    kept = np.ones(rows.shape[1], bool)
+    for name in coded:
+        kept[schema.spans[name]] = False
+    places = [place for place, column in enumerate(schema.categories) if column.name in coded]
+    return np.concatenate([rows[:, kept], encode.codes(schema, X)[:, places].astype(np.float32)], axis=1)
