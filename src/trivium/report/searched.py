@@ -32,7 +32,8 @@ def sections(summary: Summary) -> list[str]:
             "not finite": " Crosses at the top mark those that diverged.",
         }
         told = "".join(said for ending, said in notes.items() if ending in search.table["ending"])
-        parts += [card_of(picture), f'<p class="soft">Each point is a network at its best epoch.{told}</p>']
+        about = f"Each point is a network at its best epoch; the worst may lie beyond the frame.{told}"
+        parts += [card_of(picture), f'<p class="soft">{about}</p>']
     head, rows = best(search)
     parts += [f"<h2>The best of {len(search.scores)} networks</h2>"]
     return [*parts, table_of(head, rows, numbers=range(head.index("learning rate"), len(head) - 1))]
