@@ -10,7 +10,7 @@ ORDER = (
     "catalog files numerics activations properties losses targets optimizers schedules initializers "
     "network heads peers translations cards scheduling choices presets candidates ensembles tables training "
     "diagnosis lessons report lab "
-    "storage callbacks outcomes estimators export search session cli"
+    "storage callbacks outcomes export estimators search session cli"
 ).split()
 """A module imports only what stands before it."""
 
