@@ -18,6 +18,7 @@ from trivium.network import Layout, Network
 from trivium.network.structure import Structure
 from trivium.outcomes import plain, table
 from trivium.report.progress import population_line, progress_line
+from trivium.training import devices, memory
 from trivium.training.epochs import keys, start
 from trivium.training.history import History
 from trivium.training.loop import evaluate
@@ -188,15 +189,23 @@ def trained(
             on_progress = None if tell is None else lambda member: tell(member.history, member.rows.n)
         else:
             on_progress = lines.enter_context(population_line(verbose, members, limits.epochs))
-        train_population(
-            members,
-            epochs=limits.epochs,
-            patience=limits.patience,
-            time_limit=seconds,
-            first_rung=max(1, limits.epochs // RUNGS) if races else None,
-            on_progress=on_progress,
-            on_epoch=on_epoch,
-        )
+        rest = len(members)
+        for group in memory.groups(members, len(devices.lanes(len(members)))):
+            began = time.perf_counter()
+            train_population(
+                group,
+                epochs=limits.epochs,
+                patience=limits.patience,
+                time_limit=None if seconds is None else max(1e-3, seconds * len(group) / rest),
+                first_rung=max(1, limits.epochs // RUNGS) if races else None,
+                on_progress=on_progress,
+                on_epoch=on_epoch,
+            )
+            rest -= len(group)
+            seconds = None if seconds is None else seconds - (time.perf_counter() - began)
+            if rest:  # the next group needs the room: what a member learned is kept, how to go on is not
+                for member in group:
+                    member.state = member.state._replace(parameters=member.state.best, optimizer=())
 
 
 class Found(NamedTuple):
