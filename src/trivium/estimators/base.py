@@ -173,7 +173,8 @@ class NeuralEstimator(Parameters):
             self._learn_from_aside(self.out_of_fold_, whole)
         verdict = None
         if self.on_problem != "ignore":
-            verdict = diagnosing.look_at(found, task, aside)
+            thorough = self.on_problem != "warn"
+            verdict = diagnosing.look_at(found, task, aside, thorough=thorough)
         self.repairs_ = []
         if verdict is not None and self.on_problem == "fix" and self.bagging is None:
 

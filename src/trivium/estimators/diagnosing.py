@@ -19,8 +19,9 @@ from trivium.report.notes import DiagnosisWarning
 
 ON_PROBLEM = ("warn", "fix", "ignore", "raise")
 
-CLEAR = 0.9
-"""A run with this accuracy or R2 and no finding has learned: simple models need not be asked what the data allow."""
+CLEAR = 0.5
+"""A run without a finding that went this part of the way from a constant prediction to a perfect one has learned: simple
+models, which take their time, need not be asked what the data allow."""
 
 SIDE_BY_SIDE = 4
 """Most mends that are tried at once."""
@@ -61,18 +62,27 @@ class Repair:
     kept: bool
 
 
-def look_at(found: Found, task: Task, aside: Part | None) -> Verdict:
-    """Record and verdict of the best member; simple models are asked only where a doubt is left."""
+def look_at(found: Found, task: Task, aside: Part | None, *, thorough: bool = False) -> Verdict:
+    """Record and verdict of the best member; simple models are asked only where a doubt is left, or always."""
     recalls = _recalls(found, task, aside)
     record = record_of(found.member, recalls, references=False)
     verdict = diagnose(record)
-    history = found.member.history
-    shown = history.validation_metric or history.train_metric
-    clear = bool(shown) and verdict.first is None and shown[max(history.best_epoch, 0)] >= CLEAR
-    if clear or aside is None:
+    if aside is None or (not thorough and verdict.first is None and _reached(found, task, aside) >= CLEAR):
         return Verdict(record, verdict)
     record = record_of(found.member, recalls, references=True)
     return Verdict(record, diagnose(record))
+
+
+def _reached(found: Found, task: Task, aside: Part) -> float:
+    """How far the validation score came from that of a constant (0) to a perfect one (1)."""
+    history = found.member.history
+    if not history.validation_metric or history.best_epoch < 0:
+        return 0.0
+    score, constant = history.validation_metric[history.best_epoch], 0.0
+    if task.classes is not None:
+        counts = aside.y.mean(axis=0) if aside.y.ndim == 2 else np.bincount(aside.y) / len(aside.y)
+        constant = float(np.maximum(counts, 1 - counts).mean() if aside.y.ndim == 2 else counts.max())
+    return (score - constant) / (1 - constant) if constant < 1 else 1.0
 
 
 def in_words(diagnosis: Diagnosis) -> str:
@@ -152,7 +162,7 @@ def mended(
         if not better:
             break
         found = best._replace(search=found.search)
-        verdict = look_at(found, task, aside)
+        verdict = look_at(found, task, aside, thorough=True)
     return found, verdict, repairs
 
 
