@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import trivium
 from trivium import NeuralClassifier, NeuralRegressor, learning_rate_sweep
 from trivium.cli import app
-from trivium.rates import LADDER
+from trivium.candidates import LADDER
 
 random = np.random.default_rng(0)
 X = random.normal(size=(300, 4))

@@ -260,8 +260,8 @@ def _rates(estimator: Any, given: Any) -> tuple[np.ndarray, float | None]:
 def _members(base: Any, X: Any, y: Any, names: Mapping[str, str | Callable], rates: np.ndarray) -> list[Member]:
     """One member per activation and learning rate, on the same rows and from the same weights."""
     _, seed, random = base._plan()
-    inputs, numbers = base._learn_table(X, y)
-    first, aside = base._parted(inputs, numbers, np.ones(len(numbers), np.float32), random)
+    whole = base._part(X, y, None, first=True)
+    first, aside = base._parted(whole, random)
     tried = []
     for function in names.values():
         given = base.get_params() | {"activation": function}
@@ -269,5 +269,5 @@ def _members(base: Any, X: Any, y: Any, names: Mapping[str, str | Callable], rat
         for rate in rates:
             at_rate = replace(chosen, numbers={**chosen.numbers, "learning_rate": float(rate)})
             tried.append(Candidate(given, at_rate, 0))
-    members, _ = members_of(tried, base._task_of(numbers), first, aside, seed)
+    members, _ = members_of(tried, base._task_of(whole.y), first, aside, seed)
     return members
