@@ -43,7 +43,8 @@ class LayerSignals:
 
     def _table(self, name: str) -> Array:
         values = getattr(self.record, name)
-        return values if values.ndim == 2 else np.zeros((0, len(self.record.layers)))
+        fits = values.ndim == 2 and values.shape == (len(self.record.moment), len(self.record.layers))
+        return values if fits else np.zeros((0, len(self.record.layers)))
 
     def at_start(self, name: str) -> Array:
         """A layer-wise signal before the first update."""
@@ -71,6 +72,12 @@ class LayerSignals:
         if len(places) < 3 or not rms[places[-1]] > 0:
             return math.nan
         return float(rms[places[0]] / rms[places[-1]])
+
+    @cached_property
+    def early_gradient_norm(self) -> float:
+        """Largest norm of the whole gradient in the first updates."""
+        norms, moments = self.record.gradient_norm, self.record.moment
+        return _largest(norms[moments <= EARLY]) if len(norms) == len(moments) else math.nan
 
     @cached_property
     def through_time(self) -> float:

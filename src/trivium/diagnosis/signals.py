@@ -252,7 +252,7 @@ class Signals(LayerSignals):
     def falling(self) -> float:
         """Fall of the training loss over the last third of the run, as a share of the loss two thirds in."""
         values = self.record.train_loss if np.isfinite(self.record.train_loss).sum() >= 4 else self.smooth
-        steps = self.record.epoch_step if values is self.record.train_loss else np.arange(len(values))
+        steps = self.record.epoch_step if len(self.record.epoch_step) == len(values) else np.arange(len(values))
         known = np.isfinite(values)
         if known.sum() < 2:
             return math.nan

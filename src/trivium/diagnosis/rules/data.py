@@ -266,7 +266,7 @@ def label_noise(run: Signals) -> Finding | None:
         ),
         cause="Wrong labels can only be learned by heart; that spoils what was learned from the right ones.",
         remedies=(
-            Remedy("Stop earlier.", {"early_stopping": True}),
+            Remedy("Stop earlier.", {"patience": 16}),
             Remedy("Smooth the labels.", {"label_smoothing": 0.1}),
             Remedy("Look at the rows whose neighbours disagree, and correct them."),
         ),

@@ -32,7 +32,7 @@ def overfitting(run: Signals) -> Finding | None:
         ),
         cause="The network has room to learn single rows by heart, and the time to do it.",
         remedies=(
-            Remedy("Keep the weights of the best validation epoch.", {"early_stopping": True}),
+            Remedy("Keep the weights of the best validation epoch.", {"patience": 16}),
             Remedy("Use dropout and weight decay.", {"dropout": 0.3, "weight_decay": 0.01}),
             Remedy("Use a smaller network.", {"hidden_widths": (32,)}),
             Remedy("Get more rows."),

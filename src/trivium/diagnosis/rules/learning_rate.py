@@ -10,7 +10,7 @@ def lr_too_high(run: Signals) -> Finding | None:
     """Steps are so large that the loss jumps up or the weights are thrown about, and the run does not learn.
 
     A jagged loss alone is no fault: full-batch descent at the edge of stability has one and learns.
-    Source: CS231n course notes, "Neural networks part 3" (healthy updates are a thousandth of the weights); Cohen et
+    Source: CS231n course notes 2016, "Neural networks part 3" (healthy updates: a thousandth of the weights); Cohen et
     al. 2021 for what is harmless. Margin: healthy runs move by less than 0.05 per step and peak below 3.
     """
     if not (run.stuck or (run.unlearned and run.unsteady)):
@@ -54,7 +54,7 @@ def lr_too_high(run: Signals) -> Finding | None:
 def lr_too_low(run: Signals) -> Finding | None:
     """The weights have hardly moved: all updates together are less than the weights themselves.
 
-    Source: CS231n course notes, "Neural networks part 3". Margin: healthy runs travel their own length or more.
+    Source: CS231n course notes 2016, "Neural networks part 3". Margin: healthy runs travel their own length or more.
     """
     if not run.stuck or run.broken or run.frozen or run.warm_share < 0.3:
         return None

@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from trivium.diagnosis.finding import Evidence, Finding, Remedy
 from trivium.diagnosis.signals import Signals
 
@@ -64,9 +62,7 @@ def exploding_gradient(run: Signals) -> Finding | None:
     if not run.unlearned:
         return None
     ratio, time = run.gradient_ratio, run.through_time
-    norms = run.record.gradient_norm[run.record.moment <= 12] if len(run.record.moment) else np.zeros(0)
-    norms = norms[np.isfinite(norms)]
-    norm = float(norms.max()) if len(norms) else math.nan
+    norm = run.early_gradient_norm
     scale = abs(run.baseline) if math.isfinite(run.baseline) and run.baseline else max(abs(run.start_loss), 1e-9)
     relative = norm / max(scale, 1e-9)
     recurrent = bool(run.run.get("recurrent"))

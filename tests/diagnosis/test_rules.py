@@ -1,0 +1,121 @@
+"""Laws over all rules: each speaks about its fault, none about a healthy run, none fails where things are missing."""
+
+import inspect
+import re
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from diagnosis.runs import FAULTS, healthy, unlearned
+from trivium.catalog import members
+from trivium.diagnosis import rules
+from trivium.diagnosis.finding import Finding
+from trivium.diagnosis.ranking import diagnose, ranked
+from trivium.diagnosis.record import ARRAYS, RunRecord
+from trivium.diagnosis.signals import Signals
+
+RULES = members(rules)
+every_rule = pytest.mark.parametrize("name", RULES)
+
+
+def test_every_rule_has_a_run_with_its_fault():
+    assert set(FAULTS) == set(RULES)
+
+
+@every_rule
+def test_a_rule_speaks_about_its_fault(name):
+    finding = RULES[name](Signals(FAULTS[name]))
+    assert isinstance(finding, Finding)
+    assert finding.name == name
+    assert finding.family == RULES[name].__module__.rpartition(".")[2]
+    assert finding.evidence
+    assert finding.remedies
+    assert 0 < finding.confidence <= 1
+    for text in (finding.symptom, finding.cause, *(remedy.text for remedy in finding.remedies)):
+        assert text[0].isupper() or text[0].isdigit()
+        assert text[-1] in ".?"
+        assert "nan" not in text
+
+
+@every_rule
+def test_a_rule_says_nothing_about_a_healthy_run(name):
+    assert RULES[name](Signals(healthy())) is None
+
+
+@every_rule
+@pytest.mark.parametrize("missing", ["everything", "series", "facts"])
+def test_a_rule_says_nothing_where_nothing_is_known(name, missing):
+    record = unlearned()
+    if missing == "everything":
+        record = RunRecord()
+    elif missing == "series":
+        record = replace(RunRecord(), layers=record.layers, facts=healthy().facts)
+    else:
+        record = replace(healthy(), facts={})
+    assert RULES[name](Signals(record)) is None
+
+
+@every_rule
+def test_a_rule_names_its_source(name):
+    assert re.search(r"Source: .+\d{4}|Source: .+documentation|IEEE", inspect.getdoc(RULES[name]) or "")
+
+
+def test_a_record_with_any_series_missing_is_diagnosed():
+    for name in ARRAYS:
+        for base in (healthy(), *list(FAULTS.values())[:6]):
+            verdict = diagnose(replace(base, **{name: np.zeros(0)}))
+            assert verdict.skipped == [], name
+
+
+def test_a_rule_that_fails_is_skipped():
+    def broken_rule(run):
+        raise ZeroDivisionError("no")
+
+    verdict = diagnose(healthy(), [broken_rule])
+    assert verdict.findings == []
+    assert verdict.skipped == [{"what": "rule broken_rule", "why": "ZeroDivisionError: no"}]
+
+
+def test_a_healthy_run_is_called_so_with_its_numbers():
+    verdict = diagnose(healthy())
+    assert verdict.findings == []
+    assert "0.950" in verdict.healthy
+    assert "learned what the data allow" in str(verdict)
+
+
+def test_the_root_comes_first_and_marks_its_consequences():
+    nan = replace(FAULTS["nan_or_inf"], facts={**FAULTS["nan_or_inf"].facts, "data": {"nan": 4, "rows": 9}})
+    verdict = diagnose(nan)
+    assert verdict.findings[0].name == "nan_in_input"
+    assert verdict.findings[0].because_of is None
+    assert {finding.because_of for finding in verdict.findings[1:]} == {"nan_in_input"}
+
+
+def test_quiet_findings_stand_last():
+    def make(name, severity, depth):
+        return Finding(name, "loss", severity, "S.", "C.", depth=depth)
+
+    order = ranked([make("quiet", "info", 0), make("deep", "error", 1), make("late", "error", 4)])
+    assert [finding.name for finding in order] == ["deep", "late", "quiet"]
+    assert order[1].because_of == "deep"
+    assert order[2].because_of is None
+
+
+def test_changes_are_named_after_parameters_of_the_estimators():
+    from trivium import NeuralClassifier
+
+    known = set(NeuralClassifier().get_params())
+    given = {
+        key
+        for name, record in FAULTS.items()
+        for remedy in RULES[name](Signals(record)).remedies
+        for key in remedy.changes
+    }
+    assert given
+    assert given <= known
+
+
+def test_a_finding_has_all_its_fields_in_json():
+    verdict = diagnose(FAULTS["lr_too_high"])
+    assert set(verdict.to_json()["findings"][0]) == {entry.name for entry in fields(Finding)}
