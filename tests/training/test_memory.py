@@ -15,17 +15,8 @@ X = random.normal(size=(600, 5)).astype(np.float32)
 Y = X[:, 0] - X[:, 1]
 
 
-def test_something_is_available_and_no_more_than_the_machine_has():
-    assert 2**20 < memory.available() <= memory._of_the_machine() * 1.1
-
-
-def test_a_container_bounds_it(tmp_path, monkeypatch):
-    (tmp_path / "max").write_text("5000000\n")
-    (tmp_path / "current").write_text("2000000\n")
-    monkeypatch.setattr(memory, "CGROUPS", ((str(tmp_path / "max"), str(tmp_path / "current")),))
-    assert memory.available() == 3_000_000
-    (tmp_path / "max").write_text("max\n")
-    assert memory.available() > 3_000_000
+def test_something_is_available():
+    assert memory.available() > 2**20
 
 
 def test_a_population_that_does_not_fit_trains_in_groups_with_the_same_result(monkeypatch):

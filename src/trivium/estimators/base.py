@@ -298,8 +298,14 @@ class NeuralEstimator(Parameters):
     def _predict(self, X: Any) -> np.ndarray:
         """What the networks say of each row: a number, the probability of the second class, or of each class."""
         check_is_fitted(self)
-        inputs = X if self._takes_encoded else self._accept(X, first=False)
-        return models.average(self.models_, inputs)
+        if self._takes_encoded:
+            return models.average(self.models_, X)
+        named = hasattr(self, "feature_names_in_")
+        if not named and not self._coded and encode.is_plain(X, self.n_features_in_):
+            encoder = encode.block_encoder(self.schema_, X)
+            if encoder is not None:  # encoded block by block, beside the network
+                return models.average(self.models_, X, encoder)
+        return models.average(self.models_, self._accept(X, first=False))
 
     def _model(self, used: Mapping[str, Any], parameters: Any, **rest: float) -> Model:
         """A model made again from what a file says of it."""

@@ -1,6 +1,6 @@
 """A trained network with all that its predictions need, and the average of several."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,8 @@ from trivium.heads import Head
 from trivium.network import Network, Parameters
 from trivium.training.loop import evaluate
 from trivium.training.program import predict
+
+Encoder = Callable[..., np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,16 +34,21 @@ class Model:
     low: Any = None
     high: Any = None
 
-    def predictions(self, inputs: np.ndarray) -> np.ndarray:
-        """(n, n_inputs) encoded rows -> (n,) or (n, n_classes) float32, in the units of the scaled targets."""
-        return evaluate(lambda rows: predict(self.network, self.head, self.parameters, rows), inputs)
+    def predictions(self, rows: np.ndarray, encode: Encoder | None = None) -> np.ndarray:
+        """(n, n_inputs) encoded rows -> (n,) or (n, n_classes) float32, in the units of the scaled targets.
+
+        encode  makes a block of rows, and the number of its first, into encoded ones; None where they are
+        """
+        return evaluate(lambda block: predict(self.network, self.head, self.parameters, block), rows, encode)
 
 
-def average(models: Sequence[Model], inputs: np.ndarray) -> np.ndarray:
+def average(models: Sequence[Model], rows: np.ndarray, encode: Encoder | None = None) -> np.ndarray:
     """The weighted mean of their predictions, float64, in the units of the targets; of one alone, its own."""
+    if len(models) == 1:
+        return in_units(models[0].predictions(rows, encode), models[0])
     total: Any = 0.0
     for model in models:
-        total = total + model.weight * in_units(model.predictions(inputs), model)
+        total = total + model.weight * in_units(model.predictions(rows, encode), model)
     return total
 
 
@@ -50,7 +57,9 @@ def in_units(said: np.ndarray, of: Any) -> np.ndarray:
 
     of  a model or a frame, with centre and scale of the targets, and the bounds that predictions keep
     """
-    numbers = said.astype(np.float64) * np.asarray(of.scale) + np.asarray(of.centre)
+    numbers = said.astype(np.float64)
+    numbers *= np.asarray(of.scale)
+    numbers += np.asarray(of.centre)
     return numbers if of.low is None else np.clip(numbers, np.asarray(of.low), np.asarray(of.high))
 
 

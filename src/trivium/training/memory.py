@@ -1,13 +1,12 @@
 """What a training needs of memory, before it is used; and how a population is split where it would not fit."""
 
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from trivium.tables.arrays import free_memory
 from trivium.training.program import BLOCK, EVERY_ROW
 from trivium.training.rows import Table, bucket
 
@@ -17,36 +16,11 @@ USABLE = 0.8
 MEANWHILE = 3
 """Copies of a member's parameters while it trains: gradients, updates, and the state that a chunk replaces."""
 
-CGROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-)
-
 
 def available() -> int:
-    """Bytes that this process may still take: what the machine has free, or what its container leaves."""
-    found = [_of_the_machine()]
-    for limit, used in CGROUPS:
-        try:
-            bound, taken = Path(limit).read_text().strip(), int(Path(used).read_text())
-        except (OSError, ValueError):
-            continue
-        if bound.isdigit():
-            found.append(max(0, int(bound) - taken))
-    return min(found)
-
-
-def _of_the_machine() -> int:
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass  # not Linux
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    except (AttributeError, OSError, ValueError):
-        return 2**62  # a system that does not tell is taken at its word
+    """Bytes that this process may still take; a system that does not tell is taken to have enough."""
+    free = free_memory()
+    return 2**62 if free is None else free
 
 
 def of_tables(tables: Sequence[Table | None]) -> int:
