@@ -20,8 +20,8 @@ from trivium.report.notes import DiagnosisWarning
 ON_PROBLEM = ("warn", "fix", "ignore", "raise")
 
 CLEAR = 0.5
-"""A run without a finding that went this part of the way from a constant prediction to a perfect one has learned: simple
-models, which take their time, need not be asked what the data allow."""
+"""A run without a finding that went this part of the way from a constant prediction to a perfect one has learned:
+simple models, which take their time, need not be asked what the data allow."""
 
 SIDE_BY_SIDE = 4
 """Most mends that are tried at once."""
