@@ -1,11 +1,13 @@
 """Numbers come to the scale of the network: by definition, to the same bits in every block, and at every size."""
 
+import jax
 import numpy as np
 import pytest
 import scipy.sparse
 from scipy.stats import iqr
 from sklearn.preprocessing import QuantileTransformer
 
+from trivium.tables.arrays import taken
 from trivium.tables.encode import block_encoder, encode
 from trivium.tables.schema import learn_schema
 
@@ -99,3 +101,20 @@ def test_every_type_of_number_is_taken(dtype):
     X = random.integers(0, 2, (50, 3)).astype(dtype)
     expected = encode(learn_schema(X.astype(float)), X.astype(float))
     np.testing.assert_array_equal(encode(learn_schema(X), X), expected)
+
+
+def test_rows_with_room_behind_them_go_to_the_device_without_a_copy():
+    X = odd_numbers(300)
+    schema = learn_schema(X)
+    plain, roomy = encode(schema, X), encode(schema, X, room=704)
+    np.testing.assert_array_equal(roomy, plain)
+    np.testing.assert_array_equal(roomy.whole, np.resize(plain, (704, plain.shape[1])))
+    places = np.arange(0, 300, 3)
+    some = taken(roomy, places, 128)
+    np.testing.assert_array_equal(some, plain[places])
+    np.testing.assert_array_equal(some.whole, np.resize(plain[places], (128, plain.shape[1])))
+    for rows in (roomy, some):
+        on_device = jax.device_put(rows.whole, jax.devices("cpu")[0])
+        assert on_device.unsafe_buffer_pointer() == rows.ctypes.data
+    assert roomy[:5].whole is None
+    assert (roomy + 1).whole is None

@@ -10,6 +10,9 @@ import numpy as np
 from trivium.tables.read import TableError
 from trivium.tables.scaling import Read
 
+ALIGNMENT = 64
+"""Bytes by whose multiple an array must start so that JAX takes it as it is."""
+
 
 def is_sparse(X: Any) -> bool:
     """Whether X is a sparse matrix or array of SciPy, which need not have been imported."""
@@ -36,6 +39,44 @@ def reader(X: Any) -> Read:
     """Rows of an array of numbers, between two places."""
     X = in_rows(X)
     return lambda first, last: dense(X[first:last])
+
+
+class Roomy(np.ndarray):
+    """Rows behind which stand others, copies of them, that fill up a size that tables of like length share.
+
+    whole  all of them; None in whatever is made of this array. Its memory starts where JAX can use it without a copy.
+    """
+
+    whole: np.ndarray | None
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.whole = None
+
+    @classmethod
+    def empty(cls, n: int, room: int, width: int) -> "Roomy":
+        """Rows (n, width) of float32, not yet written, with room - n others behind; `fill_up` comes after."""
+        spare = ALIGNMENT // 4
+        memory = np.empty(room * width + spare, np.float32)
+        first = -memory.ctypes.data % ALIGNMENT // 4
+        whole = memory[first : first + room * width].reshape(room, width)
+        rows = whole[:n].view(cls)
+        rows.whole = whole
+        return rows
+
+    def fill_up(self) -> None:
+        """Copy rows to the room behind them."""
+        if self.whole is not None and len(self):
+            for first in range(len(self), len(self.whole), len(self)):
+                behind = self.whole[first : first + len(self)]
+                behind[...] = self[: len(behind)]
+
+
+def taken(rows: np.ndarray, places: np.ndarray, room: int) -> np.ndarray:
+    """Some of the rows (n, width) of float32, with room for as many as `room` behind them."""
+    out = Roomy.empty(len(places), room, rows.shape[1])
+    np.take(rows, places, axis=0, out=np.asarray(out), mode="clip")
+    out.fill_up()
+    return out
 
 
 def check_room(n: int, width: int) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from trivium.tables import dates, free_texts
-from trivium.tables.arrays import check_room, dense, in_rows, is_numeric, is_sparse
+from trivium.tables.arrays import Roomy, check_room, dense, in_rows, is_numeric, is_sparse
 from trivium.tables.columns import arrow_column, arrow_columns, kind_of, levels, numbers, texts, times
 from trivium.tables.read import TableError, suggestion
 from trivium.tables.record import Column, Schema, scaler_of
@@ -45,9 +45,10 @@ def named(names: Iterable[str], X: np.ndarray | Any) -> nw.DataFrame:
     return nw.from_native(pa.table(dict(zip(names, columns, strict=True))), eager_only=True)
 
 
-def encode(schema: Schema, X: nw.DataFrame | np.ndarray | Any) -> np.ndarray:
+def encode(schema: Schema, X: nw.DataFrame | np.ndarray | Any, *, room: int | None = None) -> np.ndarray:
     """(n_samples, n_inputs) float32, the columns named by `schema.feature_names_out`.
 
+    room  rows to have a place for, so that training needs no copy: copies of rows stand behind, see `arrays.Roomy`
     A missing number is 0, which is at its mean under the standard scaling, with a column that says so where the fit saw
     one missing. A missing category is zero everywhere; so is one never seen, unless rare levels share a column, which
     it joins. The cycles of a missing time and the words of a missing text are zero.
@@ -59,12 +60,14 @@ def encode(schema: Schema, X: nw.DataFrame | np.ndarray | Any) -> np.ndarray:
     if streamed is not None:
         if is_sparse(X):
             check_room(n, width)
-        X, out = in_rows(X), np.empty((n, width), np.float32)
+        X, out = in_rows(X), Roomy.empty(n, room or n, width)
         for first, last in free_texts.chunks(n, ROWS):
             streamed(X[first:last], first, out[first:last])
+        out.fill_up()
         return out
     X = dense(in_rows(X)) if is_sparse(X) else X
-    out = np.zeros((n, width), np.float32)
+    out = Roomy.empty(n, room or n, width)
+    out[...] = 0
     problems = []
     spans, place, indicator = schema.spans, 0, len(schema.numeric)
     for column in schema.columns:
@@ -87,6 +90,7 @@ def encode(schema: Schema, X: nw.DataFrame | np.ndarray | Any) -> np.ndarray:
             indicator += column.missing
     if problems:
         raise TableError("\n".join(problems))
+    out.fill_up()
     return out
 
 
