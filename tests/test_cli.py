@@ -291,3 +291,13 @@ def test_a_sweep_needs_its_other_choices_made(table):
     result = run("sweep", table, "--target", "price", "--optimizer", "auto", "--quiet")
     assert result.exit_code == 2
     assert "optimizer must be chosen for a sweep, got 'auto'" in " ".join(result.stderr.split())
+
+
+def test_what_a_preset_chose_is_told_as_its(table):
+    arguments = ["--preset", "realmlp_small", "--hidden-widths", "8", "--epochs", "3", "--quiet", "--json"]
+    record = json.loads(run("train", table, "--target", "kind", *arguments).stdout)
+    makers = {choice["name"]: choice["by"] for choice in record["choices"]}
+    assert makers["hidden_widths"] == makers["epochs"] == makers["preset"] == "you"
+    assert makers["activation"] == makers["learning_rate"] == "preset"
+    assert record["rows"] == {"train": 128, "validation": 32, "test": 40}
+    assert len(record["history"]["train_loss"]) == 3

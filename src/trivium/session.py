@@ -72,7 +72,9 @@ def train(
             measured, baseline, picture = _measure(estimator, features[held_out], y[held_out], y[first])
     history = estimator.history_
     by_folds = estimator.bagging is not None  # every row trains, and chooses once
-    aside = round(len(first) * estimator.validation_fraction) if history.validation_loss and not by_folds else 0
+    aside = (
+        round(len(first) * estimator._given["validation_fraction"]) if history.validation_loss and not by_folds else 0
+    )
     if wanted.out is not None:
         estimator.save(wanted.out)
     tried, left_open = getattr(estimator, "_search_", None), tuple(getattr(estimator, "_found_", ()))
@@ -200,7 +202,7 @@ def _check(wanted: Wanted) -> None:
     if wanted.task is None and _foreign(wanted, task):
         task = "regression"
     _refuse_foreign(wanted, task)
-    candidates.plan(KINDS[task](**wanted.chosen).get_params(), task, np.random.RandomState(0))
+    candidates.plan(KINDS[task](**wanted.chosen)._given, task, np.random.RandomState(0))
 
 
 def _foreign(wanted: Wanted, task: Task) -> list[str]:
@@ -228,11 +230,14 @@ def _choices(estimator: NeuralClassifier | NeuralRegressor, wanted: Wanted) -> l
     found = getattr(estimator, "_found_", {})
     chosen = {**wanted.chosen, **(wanted.chosen.get("optimizer_options") or {})}
 
+    given = estimator._given if estimator.preset else {}
     mended = {name for repair in getattr(estimator, "repairs_", ()) if repair.kept for name in repair.change}
 
     def maker(name: str) -> str:
         if name in mended:
             return "mend"
+        if name not in found and name in given and given[name] != getattr(estimator, name):
+            return "preset"
         return "search" if name in found else wanted.chosen_by if name in chosen else "default"
 
     made = [Choice(name, _in_words(value), maker(name)) for name, value in estimator.choices_.items()]

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+WIDE = 22
+"""Columns of the help beyond which words that may be said stand in the text beside."""
+
 TRUE, FALSE = ("on", "true", "yes"), ("off", "false", "no")
 
 
@@ -108,7 +111,8 @@ def one_of(*names: str) -> Kind:
             raise ValueError
         return value
 
-    return Kind("|".join(names), f"one of {', '.join(names)}", names[0], read)
+    metavar = "|".join(names)
+    return Kind(metavar if len(metavar) <= WIDE else "NAME", f"one of {', '.join(names)}", names[0], read)
 
 
 def text(metavar: str, example: str) -> Kind:
@@ -117,6 +121,7 @@ def text(metavar: str, example: str) -> Kind:
 
 
 NAME = Kind("NAME", "a name", "relu", _text)
+PRESET = Kind("NAME", "a name", "realmlp", _text)
 SCORE = Kind("NAME", "a name", "balanced_accuracy", _text)
 FOLDS = Kind("N", "a whole number", "5", _whole)
 WHOLE = Kind("N", "a whole number", "256", _whole)
@@ -126,7 +131,11 @@ NAMES = Kind("NAME,...", "names between commas", "relu,tanh", _list_of(_text))
 NUMBERS = Kind("NUMBER,...", "numbers between commas", "0.001,0.01,0.1", _list_of(_number))
 WIDTHS = Kind("N,N,...", "whole numbers between commas", "256,256, or none for a linear model", _widths)
 PAIRS = Kind("NAME=VALUE,...", "names and values between commas", "momentum=0.9,nesterov=true", _pairs)
+SCHEDULES = Kind("NAME=NAME,...", PAIRS.wanted, "dropout=flat_cosine", _pairs)
+FACTORS = Kind(PAIRS.metavar, PAIRS.wanted, "biases=0.1", _pairs)
 CLASS_WEIGHTS = Kind(
     "balanced|CLASS=N", "balanced, or classes and weights between commas", "balanced, or yes=5,no=1", _class_weights
 )
 PROBLEM = one_of("warn", "fix", "ignore", "raise")
+SCALING = one_of("standard", "robust", "quantile")
+START = one_of("usual", "random_biases", "data_driven")

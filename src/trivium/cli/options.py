@@ -10,12 +10,17 @@ from typing import Any
 
 from trivium.cli.kinds import (
     CLASS_WEIGHTS,
+    FACTORS,
     FOLDS,
     NAME,
     NUMBER,
     PAIRS,
+    PRESET,
     PROBLEM,
+    SCALING,
+    SCHEDULES,
     SCORE,
+    START,
     SWITCH,
     WHOLE,
     WIDTHS,
@@ -84,16 +89,27 @@ class Option:
 
 
 PARAMETERS = (
+    Option("preset", None, PRESET, NETWORK, "A recipe for all else: realmlp, realmlp_small or tabm."),
     Option("hidden_widths", (256, 256), WIDTHS, NETWORK, "Units of each hidden layer; none: linear.", open=True),
     Option("activation", "relu", NAME, NETWORK, "Of the hidden layers: see `trivium catalog activations`.", open=True),
     Option("output_activation", None, NAME, NETWORK, "Of the last layer; none: the one that fits the loss."),
     Option("normalisation", None, one_of("batch", "layer"), NETWORK, "Of the hidden layers.", open=True),
     Option("residual", False, SWITCH, NETWORK, "A hidden layer as wide as the one before adds to it.", open=True),
     Option("initializer", None, NAME, NETWORK, "Of the weights; none: the one that fits the activation."),
+    Option("embedding", None, NAME, NETWORK, "Of numbers: pbld, periodic or piecewise_linear."),
+    Option("embed_above", None, WHOLE, NETWORK, "Categories with more levels are embedded; none: all are one-hot."),
+    Option("scaling", "standard", SCALING, NETWORK, "Of numbers: standard, robust, quantile."),
+    Option("front_scale", False, SWITCH, NETWORK, "Each input of the first layer has a learned factor."),
+    Option("parametrisation", "standard", one_of("standard", "ntk"), NETWORK, "ntk: weights are about 1."),
+    Option("start", "usual", START, NETWORK, "Of weights: usual, random_biases, data_driven."),
+    Option("zero_last_layer", False, SWITCH, NETWORK, "The network begins as 0 everywhere."),
+    Option("copies", 1, WHOLE, NETWORK, "Networks in one, which share weights; predictions are averaged."),
     Option("loss", None, NAME, TRAINING, "See `trivium catalog losses`; none: the usual one of the task.", open=True),
     Option("optimizer", "adamw", NAME, TRAINING, "See `trivium catalog optimizers`.", open=True),
     Option("learning_rate", None, NUMBER, TRAINING, "Size of a step; none: the optimizer's own.", open=True),
     Option("schedule", None, NAME, TRAINING, "Of the learning rate: cosine, one_cycle, ...", open=True),
+    Option("schedules", None, SCHEDULES, TRAINING, "Of other numbers over the run."),
+    Option("rate_factors", None, FACTORS, TRAINING, "On the steps of arrays, by their name."),
     Option("optimizer_options", None, PAIRS, TRAINING, "Its other numbers: momentum=0.9,nesterov=true."),
     Option("batch_size", None, WHOLE, TRAINING, "Rows per step; none: 256.", open=True),
     Option("epochs", 100, WHOLE, TRAINING, "Most passes over the rows."),
@@ -103,6 +119,9 @@ PARAMETERS = (
     Option("weight_decay", None, NUMBER, REGULARISATION, "How weights shrink; none: the optimizer's own.", open=True),
     Option("input_noise", 0.0, NUMBER, REGULARISATION, "Standard deviation of noise on the encoded inputs.", open=True),
     Option("mixup", 0.0, NUMBER, REGULARISATION, "Alpha of the shares by which rows are mixed; 0 for none.", open=True),
+    Option("averaging", 0.0, NUMBER, REGULARISATION, "Decay of a moving average that predicts: 0.999; 0 for none."),
+    Option("feature_selection", 0.0, NUMBER, REGULARISATION, "How strongly learned gates of columns are pulled shut."),
+    Option("clamp", False, SWITCH, REGULARISATION, "Predicted numbers stay within those of the fit."),
     Option("label_smoothing", 0.0, NUMBER, REGULARISATION, "Share of a class's 1 that all classes take.", open=True),
     Option("class_weight", None, CLASS_WEIGHTS, REGULARISATION, "How much the rows of each class count."),
     Option("on_problem", "warn", PROBLEM, TRAINING, "What to do where the diagnosis finds a fault; fix mends it."),
@@ -126,7 +145,9 @@ UNREACHED = {
 _DATA = (
     Option("table", None, text("TABLE", "houses.csv"), ROWS, "A CSV (also .csv.gz) or Parquet file."),
     Option("target", None, text("COLUMN", "price"), ROWS, "The column to predict."),
-    Option("task", None, one_of("classification", "regression"), ROWS, "Guessed from the target where left out."),
+    Option(
+        "task", None, one_of("classification", "regression"), ROWS, "classification or regression; guessed if left out."
+    ),
     Option("test_fraction", 0.2, NUMBER, ROWS, "Share held out for the scores; 0 for none."),
     Option("random_state", 0, WHOLE, ROWS, "Seed of the split, the initial weights and the order."),
 )

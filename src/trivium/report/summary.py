@@ -19,7 +19,7 @@ MOST_CLASSES_SHOWN = 30
 
 @dataclass(frozen=True)
 class Choice:
-    """One choice of a run, and who made it: "you", "demo", "search", "mend" or "default"."""
+    """One choice of a run, and who made it: "you", "demo", "search", "mend", "preset" or "default"."""
 
     name: str
     value: str

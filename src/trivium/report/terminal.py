@@ -9,7 +9,14 @@ from rich.text import Text
 from trivium.report.scores import Score, in_digits
 from trivium.report.summary import Summary
 
-MAKERS = {"you": "you chose", "demo": "demo chose", "search": "found", "mend": "mended", "default": "defaults"}
+MAKERS = {
+    "you": "you chose",
+    "demo": "demo chose",
+    "search": "found",
+    "mend": "mended",
+    "preset": "preset",
+    "default": "defaults",
+}
 """Who makes a choice, and how the terminal says it."""
 
 
