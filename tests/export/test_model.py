@@ -156,6 +156,14 @@ def test_every_end_and_shape_of_a_network(kind, options):
     assert_same(fitted(kind, NUMBERS, y, **options), NUMBERS)
 
 
+@pytest.mark.parametrize("preset", ["realmlp", "realmlp_small", "tabm"])
+def test_presets_with_embeddings_codes_copies_and_bounds(preset):
+    options = {"preset": preset, "hidden_widths": (16,), "embed_above": 3, "epochs": 2}
+    assert_same(fitted(NeuralRegressor, GAPS, TARGET, clamp=True, **options), FRAME, types=None)
+    if preset != "realmlp_small":
+        assert_same(fitted(NeuralClassifier, GAPS, KIND, **options), FRAME)
+
+
 @pytest.mark.parametrize("calibration", [None, "temperature"])
 def test_several_labels_or_two_classes(calibration):
     truths = np.column_stack([AGE > 30, AGE > 60, TALL]).astype(int)

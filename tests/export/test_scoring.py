@@ -24,8 +24,9 @@ SIZES = FRAME["size"] * 30 + 7
         NeuralRegressor(**OPTIONS),
         NeuralRegressor(**OPTIONS, population=3, ensemble=3),
         NeuralClassifier(**OPTIONS),
+        NeuralRegressor(**OPTIONS, preset="tabm", embed_above=2, clamp=True),
     ],
-    ids=["numbers", "an average", "classes"],
+    ids=["numbers", "an average", "classes", "copies, codes and bounds"],
 )
 def test_any_number_of_rows_is_scored_as_by_the_estimator(estimator):
     classes = isinstance(estimator, NeuralClassifier)

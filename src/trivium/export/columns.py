@@ -4,7 +4,7 @@ What ONNX has no word for: a missing number is NaN, a missing text is "" (or, wh
 "<missing>"), a moment is its seconds since 1970 in UTC, a time of day its seconds since midnight, a duration its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -57,10 +57,13 @@ def _usual(column: Column) -> tuple[str, np.dtype]:
     return column.name, np.dtype(bool if column.kind == "boolean" and not column.missing else float)
 
 
-def add_columns(graph: Graph, schema: Schema, types: Mapping[str, np.dtype], n_features: int | None) -> Tensor:
+def add_columns(
+    graph: Graph, schema: Schema, types: Mapping[str, np.dtype], n_features: int | None, coded: Sequence[str] = ()
+) -> Tensor:
     """Inputs for every column and what the network takes of them, (N, n_inputs) float32.
 
     n_features  columns of the one matrix that is the input; None: an input per column
+    coded       categories that the network takes as the number of their level, behind everything else
     """
     if n_features is not None:
         given = graph.input(MATRIX, (graph.batch, n_features), types[MATRIX], "numbers, NaN where missing")
@@ -74,13 +77,19 @@ def add_columns(graph: Graph, schema: Schema, types: Mapping[str, np.dtype], n_f
         values = _joined(graph, [graph.cast(given[column.name], float) for column in schema.numeric])
         parts += _numbers(graph, schema, values)
     for column in schema.wide:
+        if column.name in coded:
+            continue
         if column.kind == "category":
-            parts.append(_category(graph, column, given[column.name]))
+            parts.append(_category(graph, column, given[column.name], column.table))
         elif column.kind == "text":
             parts.append(given[column.name])
         else:
             seconds = graph.cast(given[column.name], float)
             parts.append(dates.cycles(graph, seconds, column.cycles, column.zone))
+    for column in schema.categories:
+        if column.name in coded:  # as `encode.codes` numbers them
+            codes = np.array([*range(2, len(column.levels) + 2), 1, 0], np.float32)
+            parts.append(_category(graph, column, given[column.name], codes[:, None]))
     return _joined(graph, parts)
 
 
@@ -111,7 +120,7 @@ def _numbers(graph: Graph, schema: Schema, values: Tensor) -> list[Tensor]:
     return [scaled, graph.cast(_columns_of(graph, absent, places), np.float32)] if places else [scaled]
 
 
-def _category(graph: Graph, column: Column, given: Tensor) -> Tensor:
+def _category(graph: Graph, column: Column, given: Tensor, table: np.ndarray) -> Tensor:
     """The row of a table that a level has, with one for levels that are not known and one for what is missing."""
     if given.dtype == bool:
         words = graph.constant("True", object), graph.constant("False", object)
@@ -129,7 +138,6 @@ def _category(graph: Graph, column: Column, given: Tensor) -> Tensor:
         keys_strings=list(place_of), values_int64s=list(place_of.values()), default_int64=n,
     )  # fmt: skip
     places = graph.op("Reshape", [places, graph.constant([-1], np.int64)], (graph.batch,))
-    table = column.table
     return graph.op("Gather", [graph.constant(table), places], (graph.batch, table.shape[1]), np.float32, axis=0)
 
 

@@ -49,7 +49,9 @@ def to_onnx(
     graph, matrix = Graph(symbol()), _matrix(estimator)
     of_inputs = input_types(estimator.schema_, matrix, types)
     _refuse_texts(estimator.schema_, texts_encoded)
-    rows = add_columns(graph, estimator.schema_, of_inputs, estimator.n_features_in_ if matrix else None)
+    rows = add_columns(
+        graph, estimator.schema_, of_inputs, estimator.n_features_in_ if matrix else None, scoring.coded(estimator)
+    )
     predictions = _average(graph, estimator.models_, rows)
     if hasattr(estimator, "classes_"):
         _classes(graph, estimator, predictions)
@@ -94,11 +96,21 @@ def _average(graph: Graph, models: Sequence[Any], rows: Tensor) -> Tensor:
     for model in models:
         (raw,) = add_function(graph, scoring.of_model(model), rows)
         wide = graph.cast(raw, float)
-        for kind, number, neutral in (("Mul", model.scale, 1), ("Add", model.centre, 0), ("Mul", model.weight, 1)):
-            if np.any(np.asarray(number) != neutral):
-                wide = graph.op(kind, [wide, graph.constant(number, float)], wide.shape)
+        wide = _unless(graph, "Mul", wide, model.scale, 1)
+        wide = _unless(graph, "Add", wide, model.centre, 0)
+        if model.low is not None:
+            wide = graph.op("Max", [wide, graph.constant(model.low, float)], wide.shape)
+            wide = graph.op("Min", [wide, graph.constant(model.high, float)], wide.shape)
+        wide = _unless(graph, "Mul", wide, model.weight, 1)
         total = wide if total is None else graph.op("Add", [total, wide], wide.shape)
     return cast(Tensor, total)
+
+
+def _unless(graph: Graph, kind: str, wide: Tensor, number: Any, neutral: float) -> Tensor:
+    """A node with a number, or one per column, where that changes anything."""
+    if np.all(np.asarray(number) == neutral):
+        return wide
+    return graph.op(kind, [wide, graph.constant(number, float)], wide.shape)
 
 
 def _classes(graph: Graph, estimator: Any, wide: Tensor) -> None:

@@ -31,7 +31,14 @@ def probabilistic(estimator: Any) -> bool:
 
 def width(estimator: Any) -> int:
     """Columns of the encoded rows."""
-    return len(estimator.schema_.feature_names_out)
+    schema, numbered = estimator.schema_, coded(estimator)
+    replaced = sum(len(column.names_out) - 1 for column in schema.categories if column.name in numbered)
+    return len(schema.feature_names_out) - replaced
+
+
+def coded(estimator: Any) -> list[str]:
+    """Categories that its networks take as the number of their level."""
+    return estimator._coded
 
 
 def as_table(estimator: Any, X: Any) -> Any:
@@ -46,7 +53,7 @@ def as_table(estimator: Any, X: Any) -> Any:
 def encoded_rows(estimator: Any, X: Any) -> np.ndarray:
     """A table as the network takes it, (n, n_inputs) float32."""
     check_is_fitted(estimator)
-    return encode.encode(estimator.schema_, as_table(estimator, X))
+    return estimator._accept(X, first=False)
 
 
 def export_scoring(estimator: Any) -> jax.export.Exported:
@@ -71,10 +78,11 @@ def export_scoring(estimator: Any) -> jax.export.Exported:
         predictions: Any = 0
         for model in estimator.models_:
             of_one = of_model(model)(rows)
-            scale, centre = (
-                np.broadcast_to(np.float32(part), of_one.shape[1:]) for part in (model.scale, model.centre)
-            )
-            predictions = predictions + (of_one * scale[None] + centre[None]) * np.float32(model.weight)
+            scale, centre = (_like(of_one, part) for part in (model.scale, model.centre))
+            of_one = of_one * scale + centre
+            if model.low is not None:
+                of_one = jnp.clip(of_one, _like(of_one, model.low), _like(of_one, model.high))
+            predictions = predictions + of_one * np.float32(model.weight)
         if not classes:
             return predictions
         if predictions.ndim == 2 and not estimator.labels_:
@@ -86,3 +94,8 @@ def export_scoring(estimator: Any) -> jax.export.Exported:
 
     rows = jax.ShapeDtypeStruct((*jax.export.symbolic_shape("rows"), width(estimator)), np.float32)
     return jax.export.export(jax.jit(score), platforms=PLATFORMS)(rows)
+
+
+def _like(predictions: Array, number: Any) -> np.ndarray:
+    """A number, or one per column, of as many axes as predictions have."""
+    return np.broadcast_to(np.float32(number), predictions.shape[1:])[None]

@@ -82,10 +82,10 @@ class Front:
             offsets = np.cumsum([0, *self.layout.cardinalities[:-1]], dtype=np.int32)
             most = np.asarray(self.layout.cardinalities, np.int32) - 1
             places = jnp.clip(jnp.round(codes).astype(jnp.int32), 0, most[None]) + offsets[None]
-            parts.append(arrays["categories"][places].reshape(len(X), len(offsets) * CATEGORY_OUTPUTS))
+            parts.append(arrays["categories"][places].reshape(X.shape[0], len(offsets) * CATEGORY_OUTPUTS))
         inputs = jnp.concatenate([part for part in parts if part.shape[1]], axis=1)
         if self.gated:
-            opened = gates.opened(arrays["gates"], len(X), key)
+            opened = gates.opened(arrays["gates"], X.shape[0], key)
             sections = self.sections(inputs.shape[1])
             inputs = inputs * jnp.repeat(opened, sections, axis=1, total_repeat_length=inputs.shape[1])
         return inputs * arrays["front_scale"][None] if self.scale else inputs

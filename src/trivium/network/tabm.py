@@ -94,7 +94,7 @@ class TabM:
         """The rows of all copies (n * copies, n_inputs), and the layers."""
         if self.front.learns:
             X, parameters = self.front.apply(parameters[0], X, key), parameters[1:]
-        shape = (len(X), self.copies, X.shape[1])
+        shape = (X.shape[0], self.copies, X.shape[1])
         return jnp.broadcast_to(X[:, None], shape).reshape(-1, X.shape[1]), parameters
 
     def _by_copy(self, units: Array) -> Array:
@@ -103,7 +103,7 @@ class TabM:
     def _pre_activations(self, layer: dict[str, Array], X: Array) -> Array:
         inputs = (self._by_copy(X) * layer["input_factors"][None]).reshape(X.shape)
         z = self._by_copy(inputs @ layer["weights"])
-        return (z * layer["output_factors"][None] + layer["biases"][None]).reshape(len(X), -1)
+        return (z * layer["output_factors"][None] + layer["biases"][None]).reshape(X.shape[0], -1)
 
     def _units(self, layer: dict[str, Array], z: Array, key: Array | None = None) -> Array:
         learned: dict[str, Any] = {name: array for name, array in learned_by(layer).items() if name not in OWN}
