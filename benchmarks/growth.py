@@ -1,8 +1,8 @@
 """How time and memory grow with rows, columns, width and population: `python benchmarks/growth.py`.
 
-Every point is a process of its own: it makes its table, trains for some epochs, and trains again, which is timed. Memory
-is what the process grew by beyond its imports and its compiled program. Prints a table, and writes a picture with
---html FILE.
+Every point is a process of its own: it makes its table, trains for some epochs, and trains again, which is timed.
+Memory is what the process grew by beyond its imports and its compiled program. Prints a table, and writes a picture
+with --html FILE.
 """
 
 import argparse
