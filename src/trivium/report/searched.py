@@ -1,6 +1,7 @@
 """A search as a part of a run's page: why the winner won, the picture, and the best networks."""
 
 from html import escape
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -71,7 +72,8 @@ def figure(search: Search, choices: dict[str, str], baseline_loss: float) -> go.
         picture.update_traces(visible=False, selector={"name": "constant prediction"})
         picture.update_yaxes(title="best validation score")
     early = "overtaken" in table["ending"]
-    for trace, one in zip(picture.select_traces({"mode": "lines+markers"}), series, strict=True):
+    traces: Any = picture.select_traces({"mode": "lines+markers"})
+    for trace, one in zip(traces, series, strict=True):
         symbols = ["circle-open" if ending == "overtaken" else "circle" for ending in one.endings]
         trace.update(marker={"symbol": symbols, "size": 8})
     if early or not set(search.open) <= {"activation", "learning_rate"}:  # neighbours differ in more than the rate
