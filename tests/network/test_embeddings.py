@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from trivium.network import Front, Layout, embeddings, gates
 from trivium.network.embeddings import PBLD, Periodic, PiecewiseLinear
+from trivium.network.waves import cosine_of_turns
 
 X = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
 ALL = [PBLD(), Periodic(), PiecewiseLinear(bins=8, outputs=4)]
@@ -18,6 +19,14 @@ ALL = [PBLD(), Periodic(), PiecewiseLinear(bins=8, outputs=4)]
 def made(embedding, rows=X):
     arrays = jax.jit(embedding.init)(jax.random.key(0), rows)
     return jax.tree.map(np.float64, arrays), np.asarray(jax.jit(embedding.apply)(arrays, rows))
+
+
+def test_cosines_of_turns_and_their_slopes_are_right_far_out():
+    turns = np.random.default_rng(1).normal(0, 300, 2000).astype(np.float32)
+    exact = 2 * np.pi * np.float64(turns)
+    assert_allclose(jax.jit(cosine_of_turns)(turns), np.cos(exact), atol=1e-6)
+    slopes = jax.jit(jax.vmap(jax.grad(cosine_of_turns)))(turns)
+    assert_allclose(slopes, -2 * np.pi * np.sin(exact), atol=5e-6)
 
 
 def test_pbld_is_its_formula_and_keeps_the_number_itself():

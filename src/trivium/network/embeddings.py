@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from trivium.network.waves import cosine_of_turns
+
 Arrays = dict[str, Array]
 
 
@@ -68,7 +70,7 @@ class PBLD:
 
     def apply(self, arrays: Arrays, X: Array) -> Array:
         turns = arrays["frequencies"][:, None, :] * X.T[:, :, None]
-        waves = jnp.cos(np.float32(2 * np.pi) * turns + arrays["phases"][:, None, :])
+        waves = cosine_of_turns(turns + arrays["phases"][:, None, :] * np.float32(0.5 / np.pi))
         return _flat(jnp.concatenate([X.T[:, :, None], _linear(arrays, waves)], axis=2))
 
     def rates(self) -> dict[str, float]:
@@ -103,8 +105,8 @@ class Periodic:
         }
 
     def apply(self, arrays: Arrays, X: Array) -> Array:
-        angles = np.float32(2 * np.pi) * (arrays["frequencies"][:, None, :] * X.T[:, :, None])
-        waves = jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=2)
+        turns = arrays["frequencies"][:, None, :] * X.T[:, :, None]
+        waves = jnp.concatenate([cosine_of_turns(turns - np.float32(0.25)), cosine_of_turns(turns)], axis=2)
         return _flat(jnp.maximum(_linear(arrays, waves), 0))
 
     def rates(self) -> dict[str, float]:
