@@ -56,6 +56,18 @@ def test_watching_changes_no_bit(middle):
     assert all(module.training for module in watched.modules())
 
 
+def test_a_backward_pass_still_finds_the_buffers_it_saved():
+    model = network(nn.BatchNorm1d(32), nn.ReLU())
+    model.eval()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with trivium.watch(model, optimizer, loss_fn=functional.cross_entropy, train=(X, Y)) as watch:
+        for scale in (1.0, float("inf"), 1.0):
+            optimizer.zero_grad()
+            (functional.cross_entropy(model(X), Y) * scale).backward()
+            optimizer.step()
+    assert watch.record.facts["run"]["first_nonfinite"]["step"] == 1
+
+
 def test_every_hook_is_gone_afterwards():
     own, model = torch.Tensor.backward, network(nn.ReLU())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

@@ -31,21 +31,25 @@ _ROWWISE = ("softmax", "log_softmax", "softmin", "glu", "softmax2d")
 
 @contextmanager
 def untouched(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside; afterwards every mode, every batch-norm buffer and every random state is as before."""
+    """Evaluation mode inside; afterwards every mode, every batch-norm buffer and every random state is as before.
+
+    The buffers are exchanged for copies and put back, not written to: a backward pass may still need them as they are.
+    """
     modes = [(module, module.training) for module in model.modules()]
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._NormBase)]
-    buffers = [(name, norm, buffer.clone()) for norm in norms for name, buffer in norm.named_buffers(recurse=False)]
+    buffers = [(norm, name, b) for norm in norms for name, b in norm._buffers.items() if b is not None]
     states = torch.get_rng_state(), random.getstate(), np.random.get_state()
     on_device = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
     try:
+        for norm, name, buffer in buffers:
+            norm._buffers[name] = buffer.clone()
         model.eval()
         yield
     finally:
         for module, mode in modes:
             module.training = mode
-        with torch.no_grad():
-            for name, norm, buffer in buffers:
-                getattr(norm, name).copy_(buffer)
+        for norm, name, buffer in buffers:
+            norm._buffers[name] = buffer
         torch.set_rng_state(states[0])
         random.setstate(states[1])
         np.random.set_state(states[2])
