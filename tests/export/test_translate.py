@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from jax import lax
 
-from export.onnx_runs import run_function
+from export.onnx_runs import run, run_function
 from trivium import activations
 from trivium.catalog import learned_parameters, members
 from trivium.export import idioms
-from trivium.export.graph import ExportError
+from trivium.export.graph import ExportError, Graph
+from trivium.export.quantiles import gaussian_ranks
+from trivium.export.translate import symbol
+from trivium.tables.scaling import Scaler
 
 random = np.random.default_rng(0)
 X = np.concatenate([random.normal(0, scale, (40, 8)) for scale in (0.1, 1, 10)]).astype(np.float32)
@@ -58,6 +61,20 @@ def test_where_onnx_has_words_they_are_found(activation):
     found = jax.make_jaxpr(activation)(np.zeros((3, 8), np.float32)).jaxpr
     calls = [equation for equation in found.eqns if equation.primitive.name == "custom_jvp_call"]
     assert idioms.idiom(calls[0], calls[0].params["call_jaxpr"]) is idioms._WORDS[activation]
+
+
+def test_gaussian_ranks_are_those_of_the_tables():
+    knots = np.sort(np.concatenate([random.normal(size=(2, 200)), np.full((2, 57), 0.25)], axis=1), axis=1)
+    knots[1, :30], knots[1, -40:] = knots[1, 30], knots[1, -41]
+    scaler = Scaler(("a", "b"), np.zeros(2), np.ones(2), np.zeros(2, bool), "quantile", knots)
+    values = np.concatenate([random.normal(size=(300, 2)) * 2, knots.T, np.full((1, 2), 0.25)])
+    ours = np.empty(values.shape, np.float32)
+    scaler.fill(ours, values)
+    graph = Graph(symbol())
+    graph.output(
+        gaussian_ranks(graph, graph.input("values", (graph.batch, 2), float), knots), "ranks", (graph.batch, 2)
+    )
+    np.testing.assert_allclose(run(graph.model("ranks", "", {}), {"values": values})["ranks"], ours, atol=1e-6)
 
 
 KERNEL = random.normal(size=(3, 3, 1, 4)).astype(np.float32)

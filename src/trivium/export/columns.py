@@ -13,11 +13,12 @@ import pyarrow as pa
 
 from trivium.export import dates
 from trivium.export.graph import ExportError, Graph, Tensor
+from trivium.export.quantiles import gaussian_ranks
 from trivium.tables.arrays import dense, in_rows, is_numeric
 from trivium.tables.columns import arrow_column, kind_of, levels, numbers, times
 from trivium.tables.encode import encode
 from trivium.tables.record import Column, Schema
-from trivium.tables.scaling import FARTHEST
+from trivium.tables.scaling import FARTHEST, Scaler
 
 TYPES = {"double": float, "float": np.float32, "int64": np.int64, "int32": np.int32, "bool": bool, "string": object}
 """What an input may be: ONNX's names."""
@@ -102,12 +103,18 @@ def _input(graph: Graph, column: Column, types: Mapping[str, np.dtype]) -> Tenso
 def _numbers(graph: Graph, schema: Schema, values: Tensor) -> list[Tensor]:
     """Scaled numbers, and where they are missing."""
     scaler, shape = schema.scaler, values.shape
-    if scaler.scaling == "quantile":
-        raise ExportError(
-            "scaling must be 'standard' or 'robust' to be exported, got 'quantile', for which ONNX has no function. "
-            "Choose 'robust'."
-        )
     absent = graph.op("IsNaN", [values], shape, bool)
+    scaled = _scaled(graph, scaler, values)
+    scaled = graph.cast(graph.op("Where", [absent, graph.constant(0.0), scaled], shape, float), np.float32)
+    places = np.flatnonzero(scaler.missing).tolist()
+    return [scaled, graph.cast(_columns_of(graph, absent, places), np.float32)] if places else [scaled]
+
+
+def _scaled(graph: Graph, scaler: Scaler, values: Tensor) -> Tensor:
+    """Numbers at the scale of a network; of a missing one, anything."""
+    shape = values.shape
+    if scaler.knots is not None:
+        return gaussian_ranks(graph, values, scaler.knots)
     scaled = graph.op("Sub", [values, graph.constant(scaler.centre[None], float)], shape)
     scaled = graph.op("Div", [scaled, graph.constant(scaler.scale[None], float)], shape)
     scaled = graph.op("Clip", [scaled, graph.constant(-FARTHEST), graph.constant(FARTHEST)], shape)
@@ -115,9 +122,7 @@ def _numbers(graph: Graph, schema: Schema, values: Tensor) -> list[Tensor]:
         third = graph.op("Div", [scaled, graph.constant(3.0)], shape)
         size = graph.op("Add", [graph.op("Mul", [third, third], shape), graph.constant(1.0)], shape)
         scaled = graph.op("Div", [scaled, graph.op("Sqrt", [size], shape)], shape)
-    scaled = graph.cast(graph.op("Where", [absent, graph.constant(0.0), scaled], shape, float), np.float32)
-    places = np.flatnonzero(scaler.missing).tolist()
-    return [scaled, graph.cast(_columns_of(graph, absent, places), np.float32)] if places else [scaled]
+    return scaled
 
 
 def _category(graph: Graph, column: Column, given: Tensor, table: np.ndarray) -> Tensor:
