@@ -1,6 +1,6 @@
 """ONNX against our own predictions, on every table of a folder: the largest difference, and the time of both.
 
-    python benchmarks/onnx_models.py [--folder ../shared/data] [--tables adult,har] [--rows 5000] [--epochs 3] [--json FILE]
+    python benchmarks/onnx_models.py [--folder ../shared/data] [--tables adult,har] [--epochs 3] [--json FILE]
 
 Every table is fitted for a few epochs, exported with its preprocessing, and run by ONNX Runtime from raw columns, on
 rows that were not trained on. Differences of probabilities are absolute; those of numbers are over the standard
