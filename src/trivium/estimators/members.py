@@ -18,13 +18,14 @@ from trivium.network import Layout, Network
 from trivium.network.structure import Structure
 from trivium.outcomes import plain, table
 from trivium.report.progress import population_line, progress_line
+from trivium.tables.arrays import taken
 from trivium.training import devices, memory
 from trivium.training.epochs import keys, start
 from trivium.training.history import History
 from trivium.training.loop import evaluate
 from trivium.training.population import Member, train_population
 from trivium.training.program import Program, predict
-from trivium.training.rows import Table
+from trivium.training.rows import Table, bucket
 from trivium.training.split import table as as_table
 
 SELECTED = 0.1
@@ -40,7 +41,7 @@ class Part(NamedTuple):
 
     def at(self, rows: np.ndarray) -> "Part":
         """Some of the rows."""
-        return Part(*(array[rows] for array in self))
+        return Part(taken(self.inputs, rows, bucket(len(rows))), self.y[rows], self.weights[rows])
 
 
 @dataclass(frozen=True)

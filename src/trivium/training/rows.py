@@ -62,7 +62,9 @@ class Store:
         key = (id(array), size, device)
         with self._lock:
             if key not in self._arrays:
-                whole = array if len(array) == size else np.take(array, np.arange(size) % len(array), axis=0)
+                whole = getattr(array, "whole", None)  # of rows that stand in an array of that size already
+                if whole is None or len(whole) != size:
+                    whole = array if len(array) == size else np.take(array, np.arange(size) % len(array), axis=0)
                 # beside its copy stands the array, so that no other one comes to have its id
                 self._arrays[key] = (array, jax.device_put(whole, device))
             return self._arrays[key][1]
