@@ -59,6 +59,8 @@ class Candidate:
     choices: Choices
     seed: int
     """Members of one seed start from the same weights and see rows in the same order."""
+    stays: bool = False
+    """Whether it is trained to its end, so that the answer is no worse than what nobody searched for."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,9 @@ def plan(
     size = _size(given, left_open)
     if left_open == ("learning_rate",) and given["population"] is None and given["ensemble"] is None:
         own = resolved.numbers["learning_rate"]
-        return Plan([_at(first, resolved, {"learning_rate": own * factor}, 0) for factor in LADDER], left_open)
+        ladder = [_at(first, resolved, {"learning_rate": own * factor}, 0) for factor in LADDER]
+        ladder = [replace(one, stays=bool(factor == 1)) for one, factor in zip(ladder, LADDER, strict=True)]
+        return Plan(ladder, left_open)
     draws = [{}, *_draws(left_open, kinds, size, random)][:size]
     candidates = []
     for seed, draw in enumerate(draws):
@@ -101,6 +105,7 @@ def plan(
         if "learning_rate" in left_open:
             numbers["learning_rate"] = made.numbers["learning_rate"] * draw.get("learning_rate", 1.0)
         candidates.append(_at(first | static, made, numbers, seed))
+    candidates[0] = replace(candidates[0], stays=True)
     return Plan(candidates, left_open)
 
 

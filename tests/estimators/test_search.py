@@ -145,3 +145,15 @@ def test_the_scores_are_those_of_scikit_learn():
     assert two == pytest.approx(log_loss(classes % 2, shares[:, 0], sample_weight=weights), rel=1e-6)
     error = ensembles.squared_error(shares, weights)(shares[::-1])
     assert error == pytest.approx(mean_squared_error(shares, shares[::-1], sample_weight=weights))
+
+
+def test_what_nobody_searched_for_is_trained_to_its_end():
+    """So a search is no worse than the defaults on the rows that choose."""
+    options = SMALL | {"epochs": 40, "patience": None}
+    alone = NeuralRegressor((8,), **options).fit(X, Y)
+    searched = NeuralRegressor((8,), activation="auto", learning_rate="auto", population=10, **options).fit(X, Y)
+    table = searched.search_
+    assert table.epochs[0] == 40
+    assert (table.ending == "overtaken").any()
+    assert table.validation_loss[0] == min(alone.history_.validation_loss)
+    assert table.validation_loss.min() <= table.validation_loss[0]

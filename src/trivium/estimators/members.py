@@ -140,7 +140,8 @@ def members_of(
         if start_of not in initial:
             initial[start_of] = program.network.init(init_key, rows.X) if standing is None else standing
         state = start(program, chosen.numbers, initial[start_of], order_key)
-        members.append(Member(program, chosen.numbers, state, rows, rows_aside, History(task.metric, baseline)))
+        history = History(task.metric, baseline)
+        members.append(Member(program, chosen.numbers, state, rows, rows_aside, history, stays=candidate.stays))
         used.append(frame)
     return members, used
 

@@ -47,6 +47,8 @@ class Member:
     rows: Table
     aside: Table | None
     history: History
+    stays: bool = False
+    """Whether it runs to its end, however the others fare."""
     epochs: int = field(default=0, init=False)
     """Epochs run, those before this training included."""
     looks: list[Look] = field(default_factory=list, init=False)
@@ -250,7 +252,7 @@ class _Run:
         best = in_race[: -(-len(in_race) // 2)]
         self.rung *= 2
         for runner in self.resting:
-            if runner.member in best:
+            if runner.member.stays or runner.member in best:
                 runner.until = min(runner.last, self.first[id(runner.member)] + self.rung)
                 self.waiting.append(runner)
             else:
