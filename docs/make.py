@@ -1,4 +1,4 @@
-"""Write the pages of the catalogs: `python docs/make.py`, with pictures; `--text` leaves the pictures as they are.
+"""Write the pages of the catalogs and of the lessons: `python docs/make.py`; `--text` leaves the pictures as they are.
 
 Pages say what the cards say, `trivium catalog NAME` in Markdown. The same code gives the same bytes.
 """
@@ -126,16 +126,20 @@ def texts(*, computed: bool = True) -> dict[Path, str]:
 
 def main() -> None:
     """Write pictures, then pages."""
+    import diagnosis_pages  # beside this file
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--text", action="store_true", help="leave the pictures as they are")
     if not parser.parse_args().text:
         from pictures import draw_all
 
         draw_all(PICTURES)
-    for path, text in texts().items():
+        diagnosis_pages.draw_all()
+    pages = texts() | diagnosis_pages.texts()
+    for path, text in pages.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    print(f"{len(texts())} pages, {len(list(PICTURES.glob('*.svg')))} pictures")
+    print(f"{len(pages)} pages, {len(list(PICTURES.glob('*.svg')))} pictures")
 
 
 if __name__ == "__main__":
