@@ -157,6 +157,34 @@ def split_facts(
     return facts
 
 
+def grid_facts(rows: np.ndarray, targets: np.ndarray, kind: str | None) -> dict[str, Any]:
+    """What a truth table allows, such as that of XOR: rows that are every combination of their columns' values.
+
+    There is nothing outside such a table, so learning it by heart is learning it, and a network with a hidden layer can:
+    where least squares knows nothing of the targets, `majority`, `linear` and a `reference` of 1 are told. Any other
+    table, and one in which equal rows have different targets, has none of these.
+    """
+    table = _table(rows)
+    if not 4 <= len(table) <= 256 or table.shape[1] < 2 or kind not in ("classes", "numbers"):
+        return {}
+    distinct, which = np.unique(table, axis=0, return_inverse=True)
+    combinations = np.prod([len(np.unique(column)) for column in table.T], dtype=float)
+    y = _plain_targets(targets, kind)
+    if y.ndim > 1 or len(distinct) != combinations or len(distinct) > 64 or not np.isfinite(y).all():
+        return {}
+    whole = np.unique(np.column_stack([which.reshape(-1), y]), axis=0)
+    if len(whole) != len(distinct) or len(np.unique(y)) < 2:
+        return {}
+    goal = (y[:, None] == np.unique(y)).astype(float) if kind == "classes" else y[:, None].astype(float)
+    goal = goal - goal.mean(0)
+    inputs = np.column_stack([np.ones(len(table)), table])
+    left = goal - inputs @ np.linalg.lstsq(inputs, goal, rcond=None)[0]
+    if (left**2).sum() < 0.9 * (goal**2).sum():
+        return {}
+    majority = _constant_score(y, y, kind)
+    return {"majority": majority, "linear": majority, "reference": 1.0}
+
+
 def token_facts(rows: np.ndarray, targets: np.ndarray, kept: np.ndarray, kept_targets: np.ndarray) -> dict[str, Any]:
     """For sequences of tokens: how often the commonest follower of the last one or two tokens is right."""
     facts: dict[str, Any] = {"kept_rows": int(kept_targets.size)}

@@ -97,6 +97,12 @@ class LayerSignals:
         ratio = ratio[np.isfinite(ratio)]
         return float(ratio.min()) if len(ratio) else math.nan
 
+    @cached_property
+    def silent(self) -> bool:
+        """Whether no parameter has ever got a gradient that is not exactly zero, in two looks and more."""
+        norms = self.record.gradient_norm[np.isfinite(self.record.gradient_norm)]
+        return len(norms) >= 2 and not norms.any()
+
     @property
     def frozen(self) -> bool:
         """Whether the optimizer lacks weights of the network, or they are marked as needing no gradient."""

@@ -10,7 +10,7 @@ from torch import nn
 
 from trivium.diagnosis import torch_graph as graph
 from trivium.diagnosis import torch_score as scores
-from trivium.diagnosis.data_facts import column_facts, split_facts, target_facts, token_facts
+from trivium.diagnosis.data_facts import column_facts, grid_facts, split_facts, target_facts, token_facts
 from trivium.diagnosis.loss_facts import behaviour, entropy
 from trivium.diagnosis.record import RunRecord, Series, column, plain
 from trivium.diagnosis.torch_probe import Prober, call, first_array, untouched, weight_of
@@ -285,6 +285,8 @@ class Notes:
             self.data |= token_facts(*both) if kind == "tokens" else split_facts(*both, kind)
         elif self.kept:
             self.data |= split_facts(rows, rows, _array(self.kept[0]), rows, None)
+        elif targets is not None:
+            self.data |= grid_facts(rows, _array(targets), kind)
 
     def record(self, updates: int, batch: int, epoch: float, mode: str | None) -> RunRecord:
         run = self.run | {

@@ -99,6 +99,8 @@ def dying_relu(run: Signals) -> Finding | None:
     every row of the probe batch does.
     Source: Lu et al. 2019, "Dying ReLU and initialization". Margin: healthy runs are below 0.6.
     """
+    if run.silent and run.unlearned and run.links[-1:] in (["relu"], ["relu6"]):
+        return _dead_output(run)
     level, place = run.dead
     if not run.unlearned or not level > 0.9:
         return None
@@ -124,6 +126,29 @@ def dying_relu(run: Signals) -> Finding | None:
         ),
         confidence=0.85 if born else 0.6,
         depth=2 if born else 4,
+    )
+
+
+def _dead_output(run: Signals) -> Finding:
+    """The output itself is a ReLU that is off for all rows from the start: nothing ever moves."""
+    return Finding(
+        name="dying_relu",
+        family="activation",
+        severity="error",
+        symptom="The output is a ReLU that is off for every row: it puts out 0, and no weight ever moves.",
+        evidence=(
+            Evidence("norm of the gradient, largest of the run", 0.0, None, "Lu et al. 2019", "gradient_norm"),
+            Evidence("output activation", run.links[-1]),
+        ),
+        cause="What enters it is zero or less for every row from the start, and there the slope of ReLU is 0: at zero, "
+        "too.",
+        remedies=(
+            Remedy("Leave the output without an activation.", {"output_activation": None}),
+            Remedy("Start with random weights.", {"initializer": None}),
+            Remedy("Add a hidden layer for what no straight line can tell apart.", {"hidden_widths": (32,)}),
+        ),
+        confidence=0.97,
+        depth=1,
     )
 
 

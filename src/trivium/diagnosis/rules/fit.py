@@ -172,18 +172,22 @@ def underfitting(run: Signals) -> Finding | None:
     Source: Goodfellow et al. 2016, "Deep learning", section 5.2. Without the reference models, tasks that nobody can
     solve better would look like this. Margin: healthy runs reach 0.96 of the way from a constant to the reference.
     """
-    if not run.stuck or run.broken:
+    if not run.stuck or run.broken or (not math.isfinite(run.reference) and run.train_skill > 0.3):
         return None
+    short = f"; simple models reach {run.reference:.2f}." if math.isfinite(run.reference) else ", near a constant's."
     width = min((layer.width for layer in run.record.layers if not layer.output), default=0)
     return Finding(
         name="underfitting",
         family="fit",
         severity="warning",
-        symptom=f"The {run.score_name} on the training rows stops at {run.train_score:.2f}; simple models reach "
-        f"{run.reference:.2f}.",
+        symptom=f"The {run.score_name} on the training rows stops at {run.train_score:.2f}" + short,
         evidence=(
             Evidence(
-                "training score", run.train_score, run.reference, "reference models on the same rows", "train_metric"
+                "training score",
+                run.train_score,
+                run.reference if math.isfinite(run.reference) else None,
+                "reference models on the same rows" if math.isfinite(run.reference) else "",
+                "train_metric",
             ),
             Evidence("units of the narrowest layer", float(width), None),
         ),

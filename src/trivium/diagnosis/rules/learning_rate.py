@@ -56,7 +56,7 @@ def lr_too_low(run: Signals) -> Finding | None:
 
     Source: CS231n course notes 2016, "Neural networks part 3". Margin: healthy runs travel their own length or more.
     """
-    if not run.stuck or run.broken or run.frozen or run.warm_share < 0.3:
+    if not run.stuck or run.broken or run.frozen or run.silent or run.warm_share < 0.3:
         return None
     slow = run.update_all < 2e-4 or (run.travel < 1.0 and run.update_all < 1e-3)
     if not slow or not run.travel < 1.5:

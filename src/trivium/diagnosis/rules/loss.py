@@ -141,7 +141,7 @@ def _by_range(run: Signals) -> tuple[str, str, str, dict, float] | None:
 def _weak(run: Signals) -> tuple[str, str, str, dict, float] | None:
     """A loss for numbers on classes: it can work, so it counts only where the run did not learn."""
     kind = run.loss.get("kind")
-    if run.kind != "classes" or kind not in ("mse", "mae", "rmse", "huber") or not run.stuck:
+    if run.kind != "classes" or kind not in ("mse", "mae", "rmse", "huber") or not run.stuck or run.silent:
         return None
     return (
         f"Classes are learned with {'absolute' if kind == 'mae' else 'squared'} error, and the run is stuck.",
