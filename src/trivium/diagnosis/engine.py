@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from trivium.catalog import name_of
-from trivium.diagnosis.data_facts import column_facts, split_facts, target_facts
+from trivium.diagnosis.data_facts import column_facts, grid_facts, split_facts, target_facts
 from trivium.diagnosis.record import Layer, RunRecord, column, plain
 from trivium.initializers import fitting, glorot_uniform
 from trivium.training.population import Member
@@ -45,7 +45,7 @@ def record_of(member: Member, recalls: np.ndarray | None = None, *, references: 
     if recalls is not None:
         recall = np.full((last + 1, len(recalls)), np.nan)
         recall[-1] = recalls
-    rows = [_snapshot(look, weights, len(layers)) for look in looks]
+    rows = [_snapshot(look, weights, layers) for look in looks]
     places = np.concatenate([_places(look, steps) for look in member.looks]) if member.looks else np.zeros(0)
     losses = np.concatenate([look.step_loss for look in member.looks]) if member.looks else np.zeros(0)
     names = "activation_mean activation_std unit_std dead saturated gradient_rms weight_norm update_ratio"
@@ -139,13 +139,20 @@ def _is_wave(activation: Callable) -> bool:
     return getattr(activation, "__module__", "").endswith(".waves")
 
 
-def _snapshot(look: Look, weights: list[int], n_layers: int) -> dict[str, Any]:
-    """A row of the record: hidden layers first, then the output, of which only weights and outputs are known."""
+def _snapshot(look: Look, weights: list[int], layers: tuple[Layer, ...]) -> dict[str, Any]:
+    """A row of the record: hidden layers first, then the output, of which only weights and outputs are known.
+
+    A unit that rectifies is no saturated one: it is asked whether it is dead.
+    """
     before: Any = look.before
+    n_layers = len(layers)
     row: dict[str, Any] = {}
     for name in ("activation_mean", "activation_std", "unit_std", "dead", "saturated"):
         hidden = np.asarray(getattr(before, name)).tolist()
         row[name] = (hidden + [np.nan] * n_layers)[:n_layers]
+    row["saturated"] = [
+        share if layer.saturates else np.nan for share, layer in zip(row["saturated"], layers, strict=True)
+    ]
     for name in ("gradient_rms", "weight_norm", "update_ratio"):
         row[name] = np.asarray(getattr(before, name))[weights].tolist()
     if n_layers:
@@ -301,9 +308,9 @@ def _data_facts(member: Member, *, references: bool) -> dict[str, Any]:
     X = _meant(rows.X, rows.places)
     every = slice(None, None, max(1, len(X) // MOST_ROWS))
     facts = column_facts(X[every])
-    if aside is None:
-        return facts
     kind = _kind(member)
+    if aside is None:
+        return facts | grid_facts(X[every], _targets(member)[every], kind)
     kept, kept_targets = _meant(aside.X, aside.places), _meant(aside.targets, aside.places)
     if kind == "classes":
         kept_targets = (kept_targets.argmax(axis=1) if kept_targets.ndim == 2 else kept_targets).astype(np.int64)

@@ -109,7 +109,9 @@ class NeuralEstimator(Parameters):
         """X as the network takes it, (n_samples, n_inputs) float32; the first time, its schema is learned."""
         frame = read.as_frame(X)
         if frame is None:
-            X = validate_data(self, X, reset=first, dtype=None, ensure_all_finite=False)
+            X = validate_data(
+                self, read.as_array(X), reset=first, dtype=None, ensure_all_finite=False, accept_sparse="csr"
+            )
             if not first and hasattr(self, "feature_names_in_"):
                 X = encode.named(self.feature_names_in_, X)
         elif first:

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
+import jax
 import numpy as np
 
 from trivium.heads import Head
 from trivium.network import Network, Parameters
+from trivium.training import devices
 from trivium.training.loop import evaluate
 from trivium.training.program import predict
 
@@ -39,7 +42,16 @@ class Model:
 
         encode  makes a block of rows, and the number of its first, into encoded ones; None where they are
         """
-        return evaluate(lambda block: predict(self.network, self.head, self.parameters, block), rows, encode)
+        return evaluate(partial(predict, self.network, self.head, self._on_device), rows, encode)
+
+    @cached_property
+    def _on_device(self) -> Parameters:
+        """The parameters where predictions are made: from the host they would go there again with every block."""
+        devices.prepare()
+        return jax.device_put(self.parameters)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_on_device"}
 
 
 def average(models: Sequence[Model], rows: np.ndarray, encode: Encoder | None = None) -> np.ndarray:
