@@ -175,9 +175,10 @@ def learning_rate_sweep(
             "Hand over NeuralRegressor(), fitted or not."
         )
     devices.prepare()  # before the first computation, so that it finds the cache of compiled programs
-    names = _named(estimator, activations)
     base: Any = clone(estimator)
-    base.set_params(epochs=estimator.epochs if epochs is None else epochs, time_limit=time_limit)
+    base.set_params(**base._given | {"preset": None})
+    names = _named(base, activations)
+    base.set_params(epochs=base.epochs if epochs is None else epochs, time_limit=time_limit)
     if base.random_state is None:
         base.random_state = int(np.random.randint(2**31))
     rates, default_rate = _rates(base, learning_rates)

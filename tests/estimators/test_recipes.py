@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from trivium import NeuralClassifier, NeuralRegressor, choices, load, network, presets
+from trivium import NeuralClassifier, NeuralRegressor, choices, learning_rate_sweep, load, network, presets
 from trivium.network import embeddings
 
 random = np.random.default_rng(0)
@@ -121,3 +121,11 @@ def test_clamped_predictions_stay_within_the_targets_of_the_fit(tmp_path):
     assert model.predict(far).max() == Y.max()
     model.save(tmp_path / "one.trivium")
     assert_array_equal(load(tmp_path / "one.trivium").predict(far), model.predict(far))
+
+
+def test_a_sweep_of_learning_rates_is_over_the_network_of_the_preset():
+    model = NeuralRegressor(preset="realmlp_small", hidden_widths=(16,), epochs=2, random_state=0)
+    found = learning_rate_sweep(model, X, Y, [0.01, 0.1])
+    assert list(found.table["activation"]) == ["mish", "mish"]
+    assert found.optimizer == "adam"
+    assert found.rows_aside == 26
