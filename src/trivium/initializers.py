@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from trivium.properties import gain
+from trivium.properties import gain, is_bounded
 
 Initializer = Callable[..., Array]
 
@@ -89,8 +89,7 @@ def fitting(activation: Callable) -> Initializer:
     N(0, gain^2 / n_in) with the gain that keeps the signal's size: He's for relu (gain^2 = 2), LeCun's for selu
     (gain 1), and the right one for whatever else the user brings.
     """
-    far = np.abs(np.asarray(jax.jit(activation)(np.float32([[-1e4, 1e4] * 6])), float))  # pyright: ignore[reportArgumentType]
-    if np.all(far < 100):
+    if is_bounded(activation):
         return glorot_uniform
     variance = gain(activation) ** 2
 

@@ -133,6 +133,7 @@ def run_stacked(program: Program, calls: Sequence[Call]) -> list[tuple[State, Re
     return [jax.tree.map(lambda leaf, place=place: leaf[place], results) for place in range(len(calls))]
 
 
+@partial(jax.jit, static_argnames="program", inline=True)  # so that it is traced once: `run` asks for its record first
 def _epoch(
     program: Program, numbers: Mapping[str, Array], state: State, train: Rows, validation: Rows | None
 ) -> tuple[State, Record]:
@@ -213,15 +214,20 @@ def _look(program: Program, numbers: Mapping[str, Array], state: State, train: R
     now = program.at(numbers, state.epoch * steps)
 
     def look() -> Snapshot:
-        batch = snapshots.probe(train)
-        trial = update(program, now, state.parameters, state.optimizer, batch, key)
-        return snapshots.snapshot(program.network, state.parameters, batch, trial)
+        return _snapshot(program, now, state, train, key)
 
     def nothing() -> Snapshot:
         return jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), jax.eval_shape(look))
 
     due = snapshots.due(state.epoch, numbers["apart"])
     return Watched(due.astype(jnp.float32), lax.cond(due, look, nothing), jnp.zeros(0))
+
+
+@partial(jax.jit, static_argnames="program", inline=True)  # traced once for what it shows and for what it computes
+def _snapshot(program: Program, numbers: Mapping[str, Array], state: State, train: Rows, key: Array) -> Snapshot:
+    batch = snapshots.probe(train)
+    trial = update(program, numbers, state.parameters, state.optimizer, batch, key)
+    return snapshots.snapshot(program.network, state.parameters, batch, trial)
 
 
 class _Sums(NamedTuple):
