@@ -350,8 +350,8 @@ TWINS = {
         ("mean over the batch", "对批取平均"), reduction="sum",
     ),
     "unsafe_logarithm": _twins(
-        replace(DESCENT, learning_rate=1.0, epochs=20), LOSS, ("-log of a sigmoid", "对 sigmoid 取 -log"),
-        ("the loss on logits", "以 logit 为输入的损失"), loss="bare logarithm", optimizer="adam",
+        replace(BASE, learning_rate=0.1, epochs=60), LOSS, ("-log of a sigmoid", "对 sigmoid 取 -log"),
+        ("the loss on logits", "以 logit 为输入的损失"), loss="bare logarithm",
     ),
     "exploding_gradient": _twins(
         replace(DIGITS, widths=(64,) * 6, optimizer="sgd", learning_rate=0.01, epochs=4), ("gradient_norm", 0),

@@ -12,6 +12,8 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 @pytest.fixture
 def results(request, monkeypatch, tmp_path):
     """What the main function of an example returns, after it saved its picture."""
+    if request.param.startswith("watch"):
+        pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[bench]'")
     for library in ("equinox", "flax"):
         if request.param.endswith(library):
             pytest.importorskip(library, reason=f"{library} is not installed: pip install '.[examples]'")
@@ -104,3 +106,13 @@ def test_optimizers_serve_a_flax_model(results):
 @example("optax_in_estimator")
 def test_optimizers_of_optax_serve_the_estimator(results):
     assert min(results.values()) > 0.95
+
+
+@example("watch_xor_linear")
+def test_a_line_on_xor_is_named_in_a_loop_and_in_an_estimator(results):
+    assert results == {"loop": "missing_nonlinearity", "estimator": "missing_nonlinearity"}
+
+
+@example("watch_dead_relu")
+def test_a_dead_output_is_named_in_a_loop_and_in_an_estimator(results):
+    assert results == {"loop": "dying_relu", "estimator": "dying_relu"}

@@ -15,7 +15,7 @@ LEARN_ROWS, SCORE_ROWS, LEARN_COLUMNS = 2000, 1000, 1024
 def target_facts(targets: np.ndarray, kind: str | None = None, width: int | None = None) -> dict[str, Any]:
     """What the targets are: "classes", "numbers", "several" (labels of 0 and 1 each) or "tokens".
 
-    kind   of the loss, where it is known: squared error on integers of many values means numbers
+    kind   of the loss, where it is known: squared error on integers of many values means numbers; or "numbers" itself
     width  outputs of the network
     """
     targets = np.asarray(targets)
@@ -30,6 +30,8 @@ def target_facts(targets: np.ndarray, kind: str | None = None, width: int | None
         bad = int((~np.isfinite(values)).sum())
         values = np.where(np.isfinite(values), values, 0.0)
         return {"kind": "numbers", "nonfinite": bad, "rows": len(values)}
+    if kind == "numbers":
+        return _number_facts(values)
     binary = bool(np.isin(values, (0.0, 1.0)).all())
     if values.ndim > 1:
         if binary and np.all(values.sum(-1) == 1) and values.shape[-1] > 1:
@@ -160,7 +162,7 @@ def split_facts(
 def grid_facts(rows: np.ndarray, targets: np.ndarray, kind: str | None) -> dict[str, Any]:
     """What a truth table allows, such as that of XOR: rows that are every combination of their columns' values.
 
-    There is nothing outside such a table, so learning it by heart is learning it, and a network with a hidden layer can:
+    There is nothing outside such a table, so learning it by heart is learning it, and a hidden layer suffices for that:
     where least squares knows nothing of the targets, `majority`, `linear` and a `reference` of 1 are told. Any other
     table, and one in which equal rows have different targets, has none of these.
     """
