@@ -91,7 +91,7 @@ def speed(repetitions: int) -> list[dict[str, Any]]:
             continue
         ours = members(activations)[name]
         network = _speed.compare(_speed.in_a_network(ours), _speed.in_a_network(theirs), repetitions)
-        alone = _speed.compare(_speed.alone(ours), _speed.alone(theirs), 4 * repetitions)
+        alone = _speed.compare(_speed.alone(ours), _speed.alone(theirs), 2 * repetitions)
         rows.append({"name": name, "network": network, "alone": alone})
     return rows
 
@@ -157,7 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="file for what was measured")
     parser.add_argument("--only", choices=("activations", "losses", "speed"))
-    parser.add_argument("--repetitions", type=int, default=15, help="of each network, in turns with JAX's")
+    parser.add_argument("--repetitions", type=int, default=100, help="of each network, in turns with JAX's")
     given = parser.parse_args()
     result: dict[str, Any] = {"machine": machine()}
     if given.only in (None, "activations"):
