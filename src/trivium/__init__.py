@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trivium import activations, initializers, losses, optimizers, schedules
+    from trivium.callbacks import MLflowLogger, TensorBoardLogger
     from trivium.diagnosis.watching import watch
     from trivium.estimators import NeuralClassifier, NeuralRegressor, load
     from trivium.report.lesson import explain
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "MLflowLogger",
     "NeuralClassifier",
     "NeuralRegressor",
     "Sweep",
+    "TensorBoardLogger",
     "activations",
     "explain",
     "initializers",
@@ -28,9 +31,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "MLflowLogger": "callbacks",
     "NeuralClassifier": "estimators",
     "NeuralRegressor": "estimators",
     "Sweep": "search",
+    "TensorBoardLogger": "callbacks",
     "explain": "report.lesson",
     "learning_rate_sweep": "search",
     "load": "estimators",

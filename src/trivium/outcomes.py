@@ -9,12 +9,12 @@ import pyarrow as pa
 from trivium.training.population import Member
 
 
-def check_aside(member: Member, fraction: float) -> None:
-    """Raises ValueError where no rows are kept aside: training losses tell nothing of which network is best."""
-    if member.aside is None:
+def check_aside(aside: Any, n: int, fraction: float) -> None:
+    """Raises ValueError where none of n rows is kept aside: training losses tell nothing of which network is best."""
+    if aside is None:
         raise ValueError(
             "validation_fraction must keep at least 10 rows aside to compare networks by, got "
-            f"{fraction!r} of {member.rows.n} rows. Try 0.2, or more rows."
+            f"{fraction!r} of {n} rows. Try 0.2, or more rows."
         )
 
 
@@ -25,7 +25,10 @@ def table(members: Sequence[Member]) -> dict[str, np.ndarray]:
 
     def of_kept(series: str) -> np.ndarray:
         return np.array(
-            [getattr(history, series)[at] if at >= 0 else np.nan for history, at in zip(histories, kept, strict=True)]
+            [
+                getattr(history, series)[at] if 0 <= at < len(getattr(history, series)) else np.nan
+                for history, at in zip(histories, kept, strict=True)
+            ]
         )
 
     return {

@@ -190,7 +190,7 @@ def learning_rate_sweep(
             "Leave them out, or set hidden_widths=(64,)."
         )
     members = _members(base, X, y, names, rates)
-    outcomes.check_aside(members[0], base.validation_fraction)
+    outcomes.check_aside(members[0].aside, members[0].rows.n, base.validation_fraction)
     began = time.perf_counter()
     with population_line(base.verbose, members, base.epochs) as on_progress:
         train_population(

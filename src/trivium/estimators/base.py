@@ -82,6 +82,34 @@ class NeuralEstimator(Parameters):
         check_is_fitted(self)
         file.write(path, record.arrays(self), record.content(self))
 
+    def to_onnx(self, path: str | os.PathLike | None = None, *, types: Any = None, texts_encoded: bool = False) -> Any:
+        """The fitted estimator as an ONNX model, preprocessing included; see `trivium.export.model.to_onnx`."""
+        from trivium.export.model import to_onnx
+
+        check_is_fitted(self)
+        return to_onnx(self, path, types=types, texts_encoded=texts_encoded)
+
+    def onnx_inputs(self, X: Any) -> dict[str, np.ndarray]:
+        """The rows of X as the inputs of that model take them."""
+        from trivium.export.model import onnx_inputs
+
+        check_is_fitted(self)
+        return onnx_inputs(self, X)
+
+    def export_scoring(self) -> Any:
+        """The scoring of encoded rows as a `jax.export.Exported`; see `trivium.export.scoring.export_scoring`."""
+        from trivium.export.scoring import export_scoring
+
+        check_is_fitted(self)
+        return export_scoring(self)
+
+    def model_card(self, X: Any = None, y: Any = None) -> str:
+        """The model in Markdown: its data, choices, training and limits, and its scores on X and y where given."""
+        from trivium.report.model_card import model_card
+
+        check_is_fitted(self)
+        return model_card(self, X, y)
+
     # --- what a child says ---------------------------------------------------------------------------------------
 
     def _learn_table(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -160,6 +188,8 @@ class NeuralEstimator(Parameters):
             first, aside = self._parted(whole, random)
         else:
             first, aside = whole, self._part_aside(validation_data)
+        if len(plan.candidates) > 1:
+            outcomes.check_aside(aside, len(whole.y), given["validation_fraction"])
         found = None
         if self.bagging is None or len(plan.candidates) > 1:
             found = self._found(plan, task, first, aside, seed, limits, going_on)
@@ -213,8 +243,6 @@ class NeuralEstimator(Parameters):
         """Train the candidates, and choose among them."""
         standing = None if going_on is None else going_on.parameters
         members, frames = members_of(plan.candidates, task, first, aside, seed, standing)
-        if len(members) > 1 and plan.races:
-            outcomes.check_aside(members[0], self._given["validation_fraction"])
         framed = {id(member): pair for member, *pair in zip(members, plan.candidates, frames, strict=True)}
         truth = None if aside is None else self._truth(aside.y)
         on_epoch = watching.hook(self, framed, aside, truth)

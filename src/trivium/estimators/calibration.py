@@ -9,14 +9,14 @@ MOST_RESIDUALS = 1001
 """Quantiles of the residuals that are kept."""
 
 
-def tempered(shares: np.ndarray, temperature: float) -> np.ndarray:
+def tempered(shares: np.ndarray, temperature: float, *, labels: bool = False) -> np.ndarray:
     """Probabilities raised to 1 / temperature and brought back to 1: those of logits divided by it.
 
-    shares  (n,) or (n, n_labels) of what holds or not, or (n, n_classes) with rows that add up to 1
+    shares  (n,) or, of labels, (n, n_labels) of what holds or not; or (n, n_classes) with rows that add up to 1
     """
     if temperature == 1:
         return shares
-    if shares.ndim == 2 and np.allclose(shares.sum(axis=1), 1, atol=1e-3):
+    if shares.ndim == 2 and not labels:
         raised = np.maximum(shares, 1e-300) ** (1 / temperature)
         return raised / raised.sum(axis=1, keepdims=True)
     odds = np.log(np.maximum(shares, 1e-300)) - np.log(np.maximum(1 - shares, 1e-300))
@@ -29,7 +29,11 @@ def temperature(shares: np.ndarray, classes: np.ndarray, weights: np.ndarray) ->
     Source: Guo, Pleiss, Sun & Weinberger 2017, "On calibration of modern neural networks".
     """
     score = ensembles.log_loss(classes, weights)
-    found = minimize_scalar(lambda log: score(tempered(shares, float(np.exp(log)))), bounds=(-3, 3), method="bounded")
+    found = minimize_scalar(
+        lambda log: score(tempered(shares, float(np.exp(log)), labels=classes.ndim == 2)),
+        bounds=(-3, 3),
+        method="bounded",
+    )
     return float(np.exp(found.x)) if found.fun < score(shares) else 1.0
 
 

@@ -247,7 +247,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         return self.classes_[np.argmax(shares, axis=1)]
 
     def _shares(self, X: Any) -> np.ndarray:
-        predictions = tempered(self._predict(X), getattr(self, "temperature_", 1.0))
+        predictions = tempered(self._predict(X), getattr(self, "temperature_", 1.0), labels=self.labels_)
         if self.labels_:
             return predictions
         if predictions.ndim == 1:

@@ -235,8 +235,10 @@ def selected(
     in_units  whether scores are to be log-losses or squared errors in the units of y even where one loss is shared
     """
     weights, scores = np.zeros(len(members)), np.array([float(member.state.best_loss) for member in members])
+    if aside is None:  # what is left to go by is how far below a constant the training losses came
+        scores = np.array([_least(member.history) for member in members])
     if aside is None or (len(members) == 1 and not in_units):
-        weights[int(np.argmin(scores)) if aside is not None else 0] = 1
+        weights[int(np.argmin(scores))] = 1
     else:
         yardstick = task.yardstick(aside, [frame.head for frame in frames])
         several = len({(frame.loss, frame.head) for frame in frames}) > 1
@@ -260,6 +262,13 @@ def selected(
         search["weight"] = weights.tolist()
     best = order[0]
     return Found(models, members[best], plan.candidates[best], frames[best], search)
+
+
+def _least(history: History) -> float:
+    """The least training loss over that of a constant prediction; infinite where none was finite."""
+    losses = np.asarray(history.train_loss, float)
+    losses = losses[np.isfinite(losses)]
+    return float(losses.min()) / (abs(history.baseline_loss) or 1.0) if losses.size else np.inf
 
 
 def on_rows(member: Member, frame: Frame, inputs: np.ndarray) -> np.ndarray:
