@@ -4,8 +4,11 @@ same run gives the same record."""
 STEP, SCORE, LOOK = (1e7, 8e6), (4e6, 2e6), (5e6, 1.2e7)
 """What a framework's own handling costs, in additions and multiplications' worth: once, and per array of parameters."""
 
-FREE_LOOKS, FREE_SCORES = 25, 35
-"""Looks, and scores, worth this many training steps are free: a short run has to be seen too."""
+FREE_LOOKS, FREE_SCORES = (25, 3e9), (35, 4e9)
+"""Looks, and scores, worth this many training steps are free, up to so much work: a short run has to be seen too.
+
+Where a single step is heavy, five of them are free.
+"""
 
 
 class Budget:
@@ -25,8 +28,8 @@ class Budget:
         """One more step on a batch of so many rows."""
         cost = self._handling(STEP) + 6 * self._parameters * rows
         first = self._share > 0 and not self._begun
-        self._looks += (0.4 * self._share + FREE_LOOKS * first) * cost
-        self._scores += (0.6 * self._share + FREE_SCORES * first) * cost
+        self._looks += 0.4 * self._share * cost + first * _free(FREE_LOOKS, cost)
+        self._scores += 0.6 * self._share * cost + first * _free(FREE_SCORES, cost)
         self._begun = True
 
     def due(self, step: int) -> bool:
@@ -49,3 +52,8 @@ class Budget:
 
     def _handling(self, cost: tuple[float, float]) -> float:
         return cost[0] + cost[1] * self._arrays
+
+
+def _free(allowance: tuple[int, float], step: float) -> float:
+    steps, work = allowance
+    return min(steps * step, max(work, 5 * step))

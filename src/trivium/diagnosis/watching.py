@@ -23,7 +23,7 @@ def watch(
                 autograd graph shows are known, other ones not
     train       (X, y), a TensorDataset or a DataLoader of one: facts of the data, scores per epoch
     validation  the same, for rows that are not trained on
-    budget      share of the training's work that looking may cost, beyond a first look of some forty steps' worth
+    budget      share of the training's work that looking may cost, beyond a first look
     sharpness   whether to measure the largest curvature of the loss at the start and the end; needs loss_fn and train
 
     Training stays the same to the bit: random states, modes and batch-norm buffers are left as they were. The watch
