@@ -44,7 +44,7 @@ def diagnose(
             write_whole(html, lambda file: file.write(text), ValueError)
             console().print(f"report in {html}", style="green", highlight=False)
         if as_json:
-            print(json.dumps(diagnosis.to_json(), ensure_ascii=False))
+            print(json.dumps(diagnosis.to_json(lang), ensure_ascii=False))
         else:
             from trivium.report.diagnosis import print_diagnosis
 

@@ -1,8 +1,12 @@
 """What a rule says: the verdict, its numbers, the cause, and what to change."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
+
+from trivium.diagnosis.record import plain
+from trivium.diagnosis.texts import said
 
 Severity = Literal["info", "warning", "error"]
 
@@ -22,6 +26,11 @@ class Evidence:
     threshold: float | str | None = None
     source: str = ""
     signal: str | None = None
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is anything to show: what was not measured proves nothing."""
+        return self.value is not None and not (isinstance(self.value, float) and math.isnan(self.value))
 
 
 @dataclass(frozen=True)
@@ -65,5 +74,14 @@ class Finding:
     def consequence_of(self, root: str) -> "Finding":
         return replace(self, because_of=root)
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    def to_json(self, lang: str = "en") -> dict[str, Any]:
+        """Strict JSON, its sentences in a language."""
+        return plain(_in(asdict(self), lang))
+
+
+def _in(value: Any, lang: str) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _in(entry, lang) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in(entry, lang) for entry in value]
+    return said(value, lang) if isinstance(value, str) else value

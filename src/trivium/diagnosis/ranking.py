@@ -7,9 +7,13 @@ from typing import Any, cast
 
 from trivium.catalog import members
 from trivium.diagnosis import rules
-from trivium.diagnosis.finding import Finding
+from trivium.diagnosis.finding import Evidence, Finding
 from trivium.diagnosis.record import RunRecord
 from trivium.diagnosis.signals import Signals
+from trivium.diagnosis.texts import Text, both, language, said
+
+HOW, WHY, SHOULD = both("how we know", "依据"), both("why", "原因"), both("should be", "应为")
+SKIPPED = both("skipped", "未测量")
 
 _SEVERITIES = ("error", "warning", "info")
 INDEPENDENT = ("data_leakage", "class_imbalance", "unsafe_logarithm", "data_outliers", "label_noise")
@@ -40,28 +44,32 @@ class Diagnosis:
         """The root, None for a run without fault."""
         return next((finding for finding in self.findings if finding.severity != "info"), None)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, lang: str = "en") -> dict[str, Any]:
+        """Strict JSON, its sentences in a language; what was not measured is null."""
         return {
-            "findings": [finding.to_json() for finding in self.findings],
+            "findings": [finding.to_json(lang) for finding in self.findings],
             "skipped": self.skipped,
-            "healthy": self.healthy,
+            "healthy": said(self.healthy, lang),
         }
 
-    def __str__(self) -> str:
-        if self.healthy:
-            lines = [self.healthy]
-        else:
-            lines = []
-            for finding in self.findings:
-                title = f"{finding.severity.upper()} {finding.name.replace('_', ' ')}: {finding.symptom}"
-                lines.append(title + (f" (follows from {finding.because_of})" if finding.because_of else ""))
-                if finding.because_of:
-                    continue
-                lines += [f"  how we know: {_say(evidence)}" for evidence in finding.evidence]
-                lines.append(f"  why: {finding.cause}")
-                lines += [f"  {place}. {remedy.text}" for place, remedy in enumerate(finding.remedies, 1)]
-        lines += [f"skipped {entry['what']}: {entry['why']}" for entry in self.skipped]
+    def text(self, lang: str | None = None) -> str:
+        """The verdict in plain words; `lang` "en" or "zh", that of the locale where left out."""
+        lang = language(lang)
+        lines = [said(self.healthy, lang)] if self.healthy else []
+        for finding in self.findings if not self.healthy else ():
+            title = f"{finding.severity.upper()} {finding.name.replace('_', ' ')}: {said(finding.symptom, lang)}"
+            root = both(f" (follows from {finding.because_of})", f"（由 {finding.because_of} 引起）")
+            lines.append(title + (said(root, lang) if finding.because_of else ""))
+            if finding.because_of:
+                continue
+            lines += [f"  {said(HOW, lang)}: {_say(one, lang)}" for one in finding.evidence if one.measured]
+            lines.append(f"  {said(WHY, lang)}: {said(finding.cause, lang)}")
+            lines += [f"  {place}. {said(remedy.text, lang)}" for place, remedy in enumerate(finding.remedies, 1)]
+        lines += [f"{said(SKIPPED, lang)} {entry['what']}: {entry['why']}" for entry in self.skipped]
         return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.text()
 
 
 def diagnose(record: RunRecord, asked: Iterable[Callable[[Signals], Finding | None]] | None = None) -> Diagnosis:
@@ -97,24 +105,28 @@ def ranked(findings: list[Finding]) -> list[Finding]:
     return marked
 
 
-def _healthy(run: Signals) -> str:
+def _healthy(run: Signals) -> Text:
     """What a run without fault has reached, in words."""
     score, reference = run.score, run.reference
     if math.isnan(score):
-        return "No fault was found in what was measured."
-    name = run.score_name
-    line = f"Healthy: {name} {score:.3f}"
+        return both("No fault was found in what was measured.", "在所测量的范围内没有发现问题。")
+    line = both(f"Healthy: {run.score_name} {score:.3f}", f"健康：{run.score_name.zh} {score:.3f}")
     if run.learnable:
-        line += f", where simple models reach {reference:.3f} and a constant {run.majority:.3f}"
+        line += both(
+            f", where simple models reach {reference:.3f} and a constant {run.majority:.3f}",
+            f"，简单模型能达到 {reference:.3f}，常数预测 {run.majority:.3f}",
+        )
     if run.learned:
-        return line + ". The run has learned what the data allow."
-    return line + ". No fault was found; the run is short of the reference."
+        return line + both(". The run has learned what the data allow.", "。训练已经学到了数据所能提供的东西。")
+    return line + both(". No fault was found; the run is short of the reference.", "。没有发现问题；但还不如参考模型。")
 
 
-def _say(evidence: Any) -> str:
-    value = f"{evidence.value:.3g}" if isinstance(evidence.value, float) else str(evidence.value)
+def _say(evidence: Evidence, lang: str) -> str:
+    value = said(evidence.value, lang) if isinstance(evidence.value, str) else f"{evidence.value:.3g}"
     bound = evidence.threshold
-    text = f"{evidence.what}: {value}"
-    if bound is not None:
-        text += f" (threshold {bound:.3g})" if isinstance(bound, float) else f" (should be {bound})"
-    return text + (f" [{evidence.source}]" if evidence.source else "")
+    text = f"{said(evidence.what, lang)}: {value}"
+    if isinstance(bound, float):
+        text += said(both(f" (threshold {bound:.3g})", f"（界限 {bound:.3g}）"), lang)
+    elif bound is not None:
+        text += f" ({said(SHOULD, lang)} {said(str(bound) if isinstance(bound, int) else bound, lang)})"
+    return text + (f" [{said(evidence.source, lang)}]" if evidence.source else "")

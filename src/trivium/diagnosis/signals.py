@@ -8,6 +8,7 @@ import numpy as np
 
 from trivium.diagnosis.layer_signals import LayerSignals, number, share
 from trivium.diagnosis.record import Array
+from trivium.diagnosis.texts import Text, both
 
 LEARNED = 0.91
 """Share of the way from a constant prediction to the reference models at which a task counts as learned."""
@@ -26,8 +27,8 @@ class Signals(LayerSignals):
         return self.targets.get("kind")
 
     @property
-    def score_name(self) -> str:
-        return "R²" if self.kind == "numbers" else "accuracy"
+    def score_name(self) -> Text:
+        return both("R²", "R²") if self.kind == "numbers" else both("accuracy", "准确率")
 
     @property
     def links(self) -> list[str]:

@@ -121,9 +121,9 @@ class Watch:
         """What is wrong, root first; empty for a run without fault. Ends the watch."""
         return self.diagnosis.findings
 
-    def report(self) -> str:
-        """The verdict in words; ends the watch."""
-        return str(self.diagnosis)
+    def report(self, lang: str | None = None) -> str:
+        """The verdict in words, in English or Chinese ("zh"); ends the watch."""
+        return self.diagnosis.text(lang)
 
     def loss(self, value: torch.Tensor) -> torch.Tensor:
         """Tell the watch the loss of a step that no `loss.backward()` will show; returns it."""

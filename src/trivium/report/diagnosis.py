@@ -1,6 +1,5 @@
 """A diagnosis in the terminal: one line for a healthy run; else the root with its proof, and what follows from it."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -79,7 +78,7 @@ def _finding(finding: Finding, diagnosis: Diagnosis, lang: str, width: int) -> R
     body = Table.grid(padding=(0, 2))
     body.add_column(style="dim", no_wrap=True)
     body.add_column(overflow="fold")
-    shown = [_evidence(one, lang) for one in finding.evidence if known(one)]
+    shown = [_evidence(one, lang) for one in finding.evidence if one.measured]
     for place, line in enumerate(shown):
         body.add_row("" if place else said(HOW, lang), Prose(line))
     picture = picture_of(finding, diagnosis.signals) if diagnosis.signals is not None else None
@@ -106,12 +105,6 @@ def _consequence(finding: Finding, lang: str) -> Prose:
     line = Text("↳ ", style=STYLES[finding.severity])
     line.append(f"{title(finding.name, lang)}{said(COLON, lang)}", style="default")
     return Prose(line.append(said(finding.symptom, lang), style="dim"))
-
-
-def known(evidence: Evidence) -> bool:
-    """Whether there is a number to show: one that was not measured proves nothing."""
-    value = evidence.value
-    return value is not None and not (isinstance(value, float) and math.isnan(value))
 
 
 def numbers(evidence: Evidence, lang: str) -> tuple[str, str]:

@@ -21,7 +21,6 @@ from trivium.report.diagnosis import (
     WHY,
     changes,
     grouped,
-    known,
     numbers,
 )
 from trivium.report.evidence import Picture, picture_of
@@ -101,7 +100,7 @@ def _finding(finding: Finding, consequences: list[Finding], diagnosis: Diagnosis
     picture = picture_of(finding, diagnosis.signals) if diagnosis.signals is not None else None
     if picture is not None:
         parts.append(card_of(figure_of(picture, lang)))
-    rows = [(said(one.what, lang), *numbers(one, lang)) for one in finding.evidence if known(one)]
+    rows = [(said(one.what, lang), *numbers(one, lang)) for one in finding.evidence if one.measured]
     if rows:
         head = tuple(said(text, lang) for text in (MEASURED, VALUE, AGAINST))
         parts.append(f"{_heading(HOW, lang)}{table_of(head, rows, numbers=(1,))}")

@@ -2,6 +2,7 @@
 
 from trivium.diagnosis.finding import Evidence, Finding, Remedy
 from trivium.diagnosis.signals import Signals
+from trivium.diagnosis.texts import both
 
 
 def batch_too_small(run: Signals) -> Finding | None:
@@ -18,14 +19,23 @@ def batch_too_small(run: Signals) -> Finding | None:
         name="batch_too_small",
         family="batch",
         severity="error",
-        symptom=f"Each step sees {run.batch} row{'s' * (run.batch > 1)}, and the run does not settle.",
-        evidence=(Evidence("rows per step", float(run.batch), 4.0, "Masters & Luschi 2018"),),
-        cause="Batch normalisation takes mean and spread from so few rows that they are noise."
+        symptom=both(
+            f"Each step sees {run.batch} row{'s' * (run.batch > 1)}, and the run does not settle.",
+            f"每一步只看到 {run.batch} 个样本，训练稳定不下来。",
+        ),
+        evidence=(Evidence(both("rows per step", "每一步的样本数"), float(run.batch), 4.0, "Masters & Luschi 2018"),),
+        cause=both(
+            "Batch normalisation takes mean and spread from so few rows that they are noise.",
+            "批归一化的均值和标准差取自这么少的样本，只是噪声。",
+        )
         if normed
-        else "The gradient of so few rows points anywhere, and the rate is too high for that much noise.",
+        else both(
+            "The gradient of so few rows points anywhere, and the rate is too high for that much noise.",
+            "这么少样本的梯度方向飘忽不定，而学习率对这样的噪声来说太高。",
+        ),
         remedies=(
-            Remedy("Use batches of 32 rows.", {"batch_size": 32}),
-            Remedy("Lower the learning rate.", {"learning_rate": {"times": 0.1}}),
+            Remedy(both("Use batches of 32 rows.", "每批 32 个样本。"), {"batch_size": 32}),
+            Remedy(both("Lower the learning rate.", "降低学习率。"), {"learning_rate": {"times": 0.1}}),
         ),
         confidence=0.85,
         depth=2,
@@ -45,12 +55,26 @@ def batch_too_large(run: Signals) -> Finding | None:
         name="batch_too_large",
         family="batch",
         severity="warning",
-        symptom=f"Batches of {run.batch} of {rows} rows leave {run.steps} updates in the whole run.",
-        evidence=(Evidence("updates", float(run.steps), 60.0, "margin on the benchmark", "step_loss"),),
-        cause="An epoch costs the same whatever the batch, and a large one makes few steps of it.",
+        symptom=both(
+            f"Batches of {run.batch} of {rows} rows leave {run.steps} updates in the whole run.",
+            f"共 {rows} 个样本，每批 {run.batch} 个，整个训练只有 {run.steps} 次更新。",
+        ),
+        evidence=(
+            Evidence(
+                both("updates", "更新次数"),
+                float(run.steps),
+                60.0,
+                both("margin on the benchmark", "基准测试中的余量"),
+                "step_loss",
+            ),
+        ),
+        cause=both(
+            "An epoch costs the same whatever the batch, and a large one makes few steps of it.",
+            "一轮的代价与批大小无关，而批越大，一轮里的更新越少。",
+        ),
         remedies=(
-            Remedy("Use batches of 64 rows.", {"batch_size": 64}),
-            Remedy("Train longer.", {"epochs": {"times": 4}}),
+            Remedy(both("Use batches of 64 rows.", "每批 64 个样本。"), {"batch_size": 64}),
+            Remedy(both("Train longer.", "训练更久。"), {"epochs": {"times": 4}}),
         ),
         confidence=0.5,
         depth=4,
@@ -69,10 +93,20 @@ def not_shuffled(run: Signals) -> Finding | None:
         name="not_shuffled",
         family="batch",
         severity="error",
-        symptom="The rows are sorted by their targets and not shuffled.",
-        evidence=(Evidence("spread of the targets within a batch / in the table", float(mixing), 0.5, "Bottou 2012"),),
-        cause="Each batch teaches one class, and the next one makes the network forget it.",
-        remedies=(Remedy("Shuffle the rows in each epoch."),),
+        symptom=both("The rows are sorted by their targets and not shuffled.", "样本按目标值排好了序，却没有打乱。"),
+        evidence=(
+            Evidence(
+                both("spread of the targets within a batch / in the table", "目标值的离散程度：批内 / 全表"),
+                float(mixing),
+                0.5,
+                "Bottou 2012",
+            ),
+        ),
+        cause=both(
+            "Each batch teaches one class, and the next one makes the network forget it.",
+            "每一批只教一个类别，下一批又让网络忘掉它。",
+        ),
+        remedies=(Remedy(both("Shuffle the rows in each epoch.", "每一轮都打乱样本。")),),
         confidence=0.93,
         depth=1,
     )

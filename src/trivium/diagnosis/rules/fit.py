@@ -4,6 +4,7 @@ import math
 
 from trivium.diagnosis.finding import Evidence, Finding, Remedy
 from trivium.diagnosis.signals import Signals
+from trivium.diagnosis.texts import both
 
 
 def overfitting(run: Signals) -> Finding | None:
@@ -24,18 +25,38 @@ def overfitting(run: Signals) -> Finding | None:
         name="overfitting",
         family="fit",
         severity="error" if level > 1 else "warning",
-        symptom=f"The validation loss ends at {rise:.1f} times its best, while the training loss goes on falling.",
-        evidence=(
-            Evidence("validation loss at the end / its minimum", rise, 1.5, "Prechelt 1998", "validation_loss"),
-            Evidence("training score", run.train_score, None, "", "train_metric"),
-            Evidence("validation loss at the end / loss of a constant", level, 0.5),
+        symptom=both(
+            f"The validation loss ends at {rise:.1f} times its best, while the training loss goes on falling.",
+            f"验证损失最终是其最低点的 {rise:.1f} 倍，而训练损失还在下降。",
         ),
-        cause="The network has room to learn single rows by heart, and the time to do it.",
+        evidence=(
+            Evidence(
+                both("validation loss at the end / its minimum", "验证损失：结束时 / 最低点"),
+                rise,
+                1.5,
+                "Prechelt 1998",
+                "validation_loss",
+            ),
+            Evidence(both("training score", "训练得分"), run.train_score, None, "", "train_metric"),
+            Evidence(
+                both("validation loss at the end / loss of a constant", "结束时的验证损失 / 常数预测的损失"), level, 0.5
+            ),
+        ),
+        cause=both(
+            "The network has room to learn single rows by heart, and the time to do it.",
+            "网络有足够的容量和时间把一行行样本背下来。",
+        ),
         remedies=(
-            Remedy("Keep the weights of the best validation epoch.", {"patience": 16}),
-            Remedy("Use dropout and weight decay.", {"dropout": 0.3, "weight_decay": 0.01}),
-            Remedy("Use a smaller network.", {"hidden_widths": (32,)}),
-            Remedy("Get more rows."),
+            Remedy(
+                both("Keep the weights of the best validation epoch.", "保留验证损失最低那一轮的权重。"),
+                {"patience": 16},
+            ),
+            Remedy(
+                both("Use dropout and weight decay.", "使用 dropout 和权重衰减。"),
+                {"dropout": 0.3, "weight_decay": 0.01},
+            ),
+            Remedy(both("Use a smaller network.", "使用更小的网络。"), {"hidden_widths": (32,)}),
+            Remedy(both("Get more rows.", "收集更多样本。")),
         ),
         confidence=0.85,
         depth=4,
@@ -59,13 +80,31 @@ def over_regularized(run: Signals) -> Finding | None:
         name="over_regularized",
         family="fit",
         severity="error",
-        symptom=f"The weights have shrunk to {shrunk:.0%} of where they started.",
-        evidence=(
-            Evidence("norm of the weights, end / start", shrunk, 0.6, "margin on the benchmark", "weight_norm"),
-            Evidence("weight decay" if decay else "penalty on the weights in the loss", decay or "present", None),
+        symptom=both(
+            f"The weights have shrunk to {shrunk:.0%} of where they started.", f"权重缩小到开始时的 {shrunk:.0%}。"
         ),
-        cause="Making weights small pays more than fitting the targets.",
-        remedies=(Remedy("Weaken the penalty a hundredfold.", {"weight_decay": {"times": 0.01}}),),
+        evidence=(
+            Evidence(
+                both("norm of the weights, end / start", "权重的范数：结束时 / 开始时"),
+                shrunk,
+                0.6,
+                both("margin on the benchmark", "基准测试中的余量"),
+                "weight_norm",
+            ),
+            Evidence(
+                both("weight decay", "权重衰减")
+                if decay
+                else both("penalty on the weights in the loss", "损失中对权重的惩罚项"),
+                decay or both("present", "有"),
+                None,
+            ),
+        ),
+        cause=both("Making weights small pays more than fitting the targets.", "把权重变小，比拟合目标值更划算。"),
+        remedies=(
+            Remedy(
+                both("Weaken the penalty a hundredfold.", "把惩罚减弱到百分之一。"), {"weight_decay": {"times": 0.01}}
+            ),
+        ),
         confidence=0.92,
         depth=1,
     )
@@ -83,10 +122,22 @@ def dropout_too_high(run: Signals) -> Finding | None:
         name="dropout_too_high",
         family="fit",
         severity="error",
-        symptom=f"Dropout leaves out {rate:.0%} of the units in each step, and the run does not learn.",
-        evidence=(Evidence("dropout rate", rate, 0.65, "Srivastava et al. 2014: 0.2 to 0.5"),),
-        cause="Too little of the signal gets through several such layers.",
-        remedies=(Remedy("Use a dropout of 0.2, or none.", {"dropout": 0.2}),),
+        symptom=both(
+            f"Dropout leaves out {rate:.0%} of the units in each step, and the run does not learn.",
+            f"dropout 每一步丢掉 {rate:.0%} 的单元，训练学不起来。",
+        ),
+        evidence=(
+            Evidence(
+                both("dropout rate", "dropout 比例"),
+                rate,
+                0.65,
+                both("Srivastava et al. 2014: 0.2 to 0.5", "Srivastava 等 2014：0.2 到 0.5"),
+            ),
+        ),
+        cause=both(
+            "Too little of the signal gets through several such layers.", "信号经过几层这样的 dropout 后所剩太少。"
+        ),
+        remedies=(Remedy(both("Use a dropout of 0.2, or none.", "dropout 用 0.2，或者不用。"), {"dropout": 0.2}),),
         confidence=0.88,
         depth=2,
     )
@@ -109,24 +160,51 @@ def train_eval_mismatch(run: Signals) -> Finding | None:
         name="train_eval_mismatch",
         family="fit",
         severity="error",
-        symptom=f"On the same rows, {run.score_name} is {run.batch_score:.2f} with batch statistics and "
-        f"{run.train_score:.2f} in evaluation mode."
+        symptom=both(
+            f"On the same rows, {run.score_name} is {run.batch_score:.2f} with batch statistics and "
+            f"{run.train_score:.2f} in evaluation mode.",
+            f"同样的样本，用批内统计量时{run.score_name.zh}为 {run.batch_score:.2f}，在评估模式下为 "
+            f"{run.train_score:.2f}。",
+        )
         if not frozen
-        else "The network was trained in evaluation mode.",
+        else both("The network was trained in evaluation mode.", "网络是在评估模式下训练的。"),
         evidence=(
-            Evidence("score with batch statistics - score in evaluation mode", gap, 0.15, "Ioffe & Szegedy 2015"),
-            Evidence("momentum of batch normalisation", momentum, None, "PyTorch: 0.1 is usual"),
+            Evidence(
+                both("score with batch statistics - score in evaluation mode", "得分之差：用批内统计量 - 评估模式"),
+                gap,
+                0.15,
+                "Ioffe & Szegedy 2015",
+            ),
+            Evidence(
+                both("momentum of batch normalisation", "批归一化的动量"),
+                momentum,
+                None,
+                both("PyTorch: 0.1 is usual", "PyTorch：通常为 0.1"),
+            ),
         ),
-        cause="Batch normalisation and dropout did not do their work: model.eval() was on during the steps."
+        cause=both(
+            "Batch normalisation and dropout did not do their work: model.eval() was on during the steps.",
+            "批归一化和 dropout 没有起作用：训练时处于 model.eval()。",
+        )
         if frozen
-        else "The running mean and spread that evaluation uses have not caught up with the data.",
+        else both(
+            "The running mean and spread that evaluation uses have not caught up with the data.",
+            "评估所用的滑动均值和标准差还没有跟上数据。",
+        ),
         remedies=(
-            Remedy("Call model.train() before the steps of each epoch.")
+            Remedy(both("Call model.train() before the steps of each epoch.", "每一轮更新之前调用 model.train()。"))
             if frozen
             else Remedy(
-                "Set the momentum of batch normalisation to 0.1 and use batches of 32 rows.", {"batch_size": 32}
+                both(
+                    "Set the momentum of batch normalisation to 0.1 and use batches of 32 rows.",
+                    "把批归一化的动量设为 0.1，每批用 32 个样本。",
+                ),
+                {"batch_size": 32},
             ),
-            Remedy("Use layer normalisation, which is the same in both modes.", {"normalisation": "layer"}),
+            Remedy(
+                both("Use layer normalisation, which is the same in both modes.", "改用层归一化，它在两种模式下相同。"),
+                {"normalisation": "layer"},
+            ),
         ),
         confidence=0.92,
         depth=1,
@@ -148,18 +226,40 @@ def undertrained(run: Signals) -> Finding | None:
         name="undertrained",
         family="fit",
         severity="error",
-        symptom=f"The run ended after {run.steps} updates, before it had learned."
+        symptom=both(
+            f"The run ended after {run.steps} updates, before it had learned.",
+            f"训练只有 {run.steps} 次更新，还没学会就结束了。",
+        )
         if few
-        else f"The loss was still falling at the end: by {run.falling:.0%} over the last third.",
-        evidence=(
-            Evidence("updates", float(run.steps), 100.0, "margin on the benchmark"),
-            Evidence("fall of the loss over the last third", run.falling, 0.04, "", "train_loss"),
+        else both(
+            f"The loss was still falling at the end: by {run.falling:.0%} over the last third.",
+            f"结束时损失仍在下降：最后三分之一降了 {run.falling:.0%}。",
         ),
-        cause="The run is too short for this learning rate and batch size.",
+        evidence=(
+            Evidence(
+                both("updates", "更新次数"),
+                float(run.steps),
+                100.0,
+                both("margin on the benchmark", "基准测试中的余量"),
+            ),
+            Evidence(
+                both("fall of the loss over the last third", "损失在最后三分之一的降幅"),
+                run.falling,
+                0.04,
+                "",
+                "train_loss",
+            ),
+        ),
+        cause=both(
+            "The run is too short for this learning rate and batch size.", "对这个学习率和批大小来说，训练太短。"
+        ),
         remedies=(
-            Remedy("Train longer.", {"epochs": {"times": 4}}),
-            Remedy("Raise the learning rate.", {"learning_rate": {"times": 3}}),
-            Remedy("Use smaller batches: more updates per epoch.", {"batch_size": {"times": 0.25}}),
+            Remedy(both("Train longer.", "训练更久。"), {"epochs": {"times": 4}}),
+            Remedy(both("Raise the learning rate.", "提高学习率。"), {"learning_rate": {"times": 3}}),
+            Remedy(
+                both("Use smaller batches: more updates per epoch.", "用更小的批：每轮更新更多。"),
+                {"batch_size": {"times": 0.25}},
+            ),
         ),
         confidence=0.7 if few else 0.6,
         depth=3,
@@ -174,27 +274,43 @@ def underfitting(run: Signals) -> Finding | None:
     """
     if not run.stuck or run.broken or (not math.isfinite(run.reference) and run.train_skill > 0.3):
         return None
-    short = f"; simple models reach {run.reference:.2f}." if math.isfinite(run.reference) else ", near a constant's."
+    short = (
+        both(f"; simple models reach {run.reference:.2f}.", f"；简单模型能达到 {run.reference:.2f}。")
+        if math.isfinite(run.reference)
+        else both(", near a constant's.", "，与常数预测相近。")
+    )
     width = min((layer.width for layer in run.record.layers if not layer.output), default=0)
     return Finding(
         name="underfitting",
         family="fit",
         severity="warning",
-        symptom=f"The {run.score_name} on the training rows stops at {run.train_score:.2f}" + short,
+        symptom=both(
+            f"The {run.score_name} on the training rows stops at {run.train_score:.2f}",
+            f"训练样本上的{run.score_name.zh}停在 {run.train_score:.2f}",
+        )
+        + short,
         evidence=(
             Evidence(
-                "training score",
+                both("training score", "训练得分"),
                 run.train_score,
                 run.reference if math.isfinite(run.reference) else None,
-                "reference models on the same rows" if math.isfinite(run.reference) else "",
+                both("reference models on the same rows", "同样样本上的参考模型")
+                if math.isfinite(run.reference)
+                else "",
                 "train_metric",
             ),
-            Evidence("units of the narrowest layer", float(width), None),
+            Evidence(both("units of the narrowest layer", "最窄一层的单元数"), float(width), None),
         ),
-        cause="The network is too small for this task, or something holds it back.",
+        cause=both(
+            "The network is too small for this task, or something holds it back.",
+            "网络对这个任务来说太小，或者被别的东西拖住了。",
+        ),
         remedies=(
-            Remedy("Use wider layers.", {"hidden_widths": (256, 256)}),
-            Remedy("Use another optimizer or learning rate.", {"optimizer": "adam", "learning_rate": None}),
+            Remedy(both("Use wider layers.", "使用更宽的层。"), {"hidden_widths": (256, 256)}),
+            Remedy(
+                both("Use another optimizer or learning rate.", "换一个优化器或学习率。"),
+                {"optimizer": "adam", "learning_rate": None},
+            ),
         ),
         confidence=0.4,
         depth=5,

@@ -6,8 +6,15 @@ import numpy as np
 
 from trivium.diagnosis.finding import Evidence, Finding, Remedy
 from trivium.diagnosis.signals import Signals
+from trivium.diagnosis.texts import both
 
-OWN = Remedy("Use the initialisation that fits the activation: He for ReLU, Glorot for tanh.", {"initializer": None})
+OWN = Remedy(
+    both(
+        "Use the initialisation that fits the activation: He for ReLU, Glorot for tanh.",
+        "使用与激活函数相称的初始化：ReLU 用 He，tanh 用 Glorot。",
+    ),
+    {"initializer": None},
+)
 
 
 def symmetric_init(run: Signals) -> Finding | None:
@@ -24,9 +31,22 @@ def symmetric_init(run: Signals) -> Finding | None:
         name="symmetric_init",
         family="initialisation",
         severity="error",
-        symptom=f"All units of layer {found[0]} start with the same weights.",
-        evidence=(Evidence("layers whose units are equal", ", ".join(found[:5]), None, "Goodfellow et al. 2016"),),
-        cause="Equal units get equal gradients: a layer of them counts as one unit; with zeros nothing moves at all.",
+        symptom=both(
+            f"All units of layer {found[0]} start with the same weights.",
+            f"{found[0]} 层的所有单元都从相同的权重开始。",
+        ),
+        evidence=(
+            Evidence(
+                both("layers whose units are equal", "单元彼此相同的层"),
+                ", ".join(found[:5]),
+                None,
+                "Goodfellow et al. 2016",
+            ),
+        ),
+        cause=both(
+            "Equal units get equal gradients: a layer of them counts as one unit; with zeros nothing moves at all.",
+            "相同的单元得到相同的梯度：整层只相当于一个单元；全为零时则什么都不动。",
+        ),
         remedies=(OWN,),
         confidence=0.95,
         depth=1,
@@ -57,26 +77,54 @@ def bad_init(run: Signals) -> Finding | None:
         return None
     if small:
         symptom, cause = (
-            "The weights start too small.",
-            "Each layer shrinks the signal, and the gradient on its way back.",
+            both("The weights start too small.", "初始权重太小。"),
+            both(
+                "Each layer shrinks the signal, and the gradient on its way back.",
+                "每一层都缩小信号，也缩小反向传回的梯度。",
+            ),
         )
     elif large:
-        symptom, cause = "The weights start too large.", "Each layer blows the signal up: units saturate or overflow."
+        symptom, cause = (
+            both("The weights start too large.", "初始权重太大。"),
+            both("Each layer blows the signal up: units saturate or overflow.", "每一层都放大信号：单元饱和或溢出。"),
+        )
     else:
-        symptom = f"The first loss is {loss:.1f} times that of knowing nothing."
-        cause = "The last layer starts with large weights: the network is sure of itself before it has seen anything."
+        symptom = both(
+            f"The first loss is {loss:.1f} times that of knowing nothing.", f"最初的损失是一无所知时的 {loss:.1f} 倍。"
+        )
+        cause = both(
+            "The last layer starts with large weights: the network is sure of itself before it has seen anything.",
+            "最后一层的初始权重太大：网络还没见过任何东西就已经自信满满。",
+        )
     return Finding(
         name="bad_init",
         family="initialisation",
         severity="error",
         symptom=symptom,
         evidence=(
-            Evidence("median of weights x sqrt(inputs) at the start", gain, 0.25 if small else 4.0, "He et al. 2015"),
-            Evidence("spread over rows, last hidden layer / first", ratio, 0.02 if small else 100.0, "", "unit_std"),
-            Evidence("loss at the start / loss of a constant", loss, 4.0, "", "step_loss"),
+            Evidence(
+                both("median of weights x sqrt(inputs) at the start", "开始时 权重 x sqrt(输入数) 的中位数"),
+                gain,
+                0.25 if small else 4.0,
+                "He et al. 2015",
+            ),
+            Evidence(
+                both("spread over rows, last hidden layer / first", "样本间的离散程度：最后一个隐藏层 / 第一个"),
+                ratio,
+                0.02 if small else 100.0,
+                "",
+                "unit_std",
+            ),
+            Evidence(
+                both("loss at the start / loss of a constant", "开始时的损失 / 常数预测的损失"),
+                loss,
+                4.0,
+                "",
+                "step_loss",
+            ),
         ),
         cause=cause,
-        remedies=(OWN, Remedy("Start biases at zero.")),
+        remedies=(OWN, Remedy(both("Start biases at zero.", "偏置从零开始。"))),
         confidence=0.9 if (small and ratio < 1e-3) or gain > 4 else 0.65,
         depth=2,
     )

@@ -4,6 +4,7 @@ import math
 
 from trivium.diagnosis.finding import Evidence, Finding, Remedy
 from trivium.diagnosis.signals import Signals
+from trivium.diagnosis.texts import both
 
 
 def lr_too_high(run: Signals) -> Finding | None:
@@ -33,18 +34,45 @@ def lr_too_high(run: Signals) -> Finding | None:
         name="lr_too_high",
         family="learning_rate",
         severity="error",
-        symptom=f"The learning rate, {run.learning_rate:.3g}, is too high.",
+        symptom=both(
+            f"The learning rate, {run.learning_rate:.3g}, is too high.", f"学习率 {run.learning_rate:.3g} 太高。"
+        ),
         evidence=(
             Evidence(
-                "update / weights in the first steps", moved, 0.1, "CS231n: about 1e-3 is healthy", "update_ratio"
+                both("update / weights in the first steps", "最初几步的 更新量 / 权重"),
+                moved,
+                0.1,
+                both("CS231n: about 1e-3 is healthy", "CS231n：约 1e-3 为正常"),
+                "update_ratio",
             ),
-            Evidence("highest loss in the first fifth / first loss", peak, 5.0, "", "step_loss"),
-            Evidence("loss at the end / that of a constant", run.final_loss / run.baseline, 1.02, "", "train_loss"),
+            Evidence(
+                both("highest loss in the first fifth / first loss", "前五分之一里的最高损失 / 最初的损失"),
+                peak,
+                5.0,
+                "",
+                "step_loss",
+            ),
+            Evidence(
+                both("loss at the end / that of a constant", "结束时的损失 / 常数预测的损失"),
+                run.final_loss / run.baseline,
+                1.02,
+                "",
+                "train_loss",
+            ),
         ),
-        cause="Each step overshoots: it lands further from the minimum than it started.",
+        cause=both(
+            "Each step overshoots: it lands further from the minimum than it started.",
+            "每一步都迈过了头：落点比起点离最小值更远。",
+        ),
         remedies=(
-            Remedy(f"Multiply the learning rate by {factor:g}.", {"learning_rate": {"times": factor}}),
-            Remedy("Warm the rate up over the first tenth of the run.", {"schedule": "one_cycle"}),
+            Remedy(
+                both(f"Multiply the learning rate by {factor:g}.", f"把学习率乘以 {factor:g}。"),
+                {"learning_rate": {"times": factor}},
+            ),
+            Remedy(
+                both("Warm the rate up over the first tenth of the run.", "在训练的前十分之一逐步升高学习率。"),
+                {"schedule": "one_cycle"},
+            ),
         ),
         confidence=min(0.95, 0.55 + 0.15 * sum(signs)),
         depth=3,
@@ -67,19 +95,33 @@ def lr_too_low(run: Signals) -> Finding | None:
         name="lr_too_low",
         family="learning_rate",
         severity="error",
-        symptom=f"The learning rate, {run.learning_rate:.3g}, is too low: the weights hardly move.",
+        symptom=both(
+            f"The learning rate, {run.learning_rate:.3g}, is too low: the weights hardly move.",
+            f"学习率 {run.learning_rate:.3g} 太低：权重几乎不动。",
+        ),
         evidence=(
             Evidence(
-                "update / weights, median of the run",
+                both("update / weights, median of the run", "更新量 / 权重，全程中位数"),
                 run.update_all,
                 2e-4,
-                "CS231n: about 1e-3 is healthy",
+                both("CS231n: about 1e-3 is healthy", "CS231n：约 1e-3 为正常"),
                 "update_ratio",
             ),
-            Evidence("all updates together / weights", run.travel, 1.0, "margin on the benchmark", "update_ratio"),
+            Evidence(
+                both("all updates together / weights", "全部更新量之和 / 权重"),
+                run.travel,
+                1.0,
+                both("margin on the benchmark", "基准测试中的余量"),
+                "update_ratio",
+            ),
         ),
-        cause="At this rate the run would need many times its epochs.",
-        remedies=(Remedy(f"Multiply the learning rate by {factor:g}.", {"learning_rate": {"times": factor}}),),
+        cause=both("At this rate the run would need many times its epochs.", "按这个学习率，需要多出许多倍的轮数。"),
+        remedies=(
+            Remedy(
+                both(f"Multiply the learning rate by {factor:g}.", f"把学习率乘以 {factor:g}。"),
+                {"learning_rate": {"times": factor}},
+            ),
+        ),
         confidence=0.8 if run.update_all < 1e-4 else 0.65,
         depth=3,
     )
@@ -97,16 +139,31 @@ def lr_decays_too_fast(run: Signals) -> Finding | None:
         name="lr_decays_too_fast",
         family="learning_rate",
         severity="error",
-        symptom=f"After {run.warm_share:.0%} of the steps the learning rate is all but zero.",
+        symptom=both(
+            f"After {run.warm_share:.0%} of the steps the learning rate is all but zero.",
+            f"在 {run.warm_share:.0%} 的步数之后，学习率几乎为零。",
+        ),
         evidence=(
             Evidence(
-                "share of the steps at 1/100 of the largest rate or more", run.warm_share, 0.6, "", "step_learning_rate"
+                both(
+                    "share of the steps at 1/100 of the largest rate or more", "学习率不低于最大值 1/100 的步数所占比例"
+                ),
+                run.warm_share,
+                0.6,
+                "",
+                "step_learning_rate",
             ),
         ),
-        cause="The schedule was made for fewer steps than the run has: the rest of the epochs does nothing.",
+        cause=both(
+            "The schedule was made for fewer steps than the run has: the rest of the epochs does nothing.",
+            "学习率调度是为更少的步数设计的：其余各轮什么也没做。",
+        ),
         remedies=(
-            Remedy("Keep the rate constant.", {"schedule": None}),
-            Remedy("Let it fall as a cosine over the whole run.", {"schedule": "cosine"}),
+            Remedy(both("Keep the rate constant.", "保持学习率不变。"), {"schedule": None}),
+            Remedy(
+                both("Let it fall as a cosine over the whole run.", "让学习率在整个训练中按余弦下降。"),
+                {"schedule": "cosine"},
+            ),
         ),
         confidence=0.9,
         depth=3,
@@ -125,13 +182,27 @@ def oscillating_loss(run: Signals) -> Finding | None:
         name="oscillating_loss",
         family="learning_rate",
         severity="warning",
-        symptom=f"The {run.score_name} jumps from epoch to epoch by {run.jumps:.2f}.",
-        evidence=(Evidence("median jump of the score in the second half", run.jumps, 0.05, "", "validation_metric"),),
-        cause="The steps near the minimum are too large or too noisy to settle.",
+        symptom=both(
+            f"The {run.score_name} jumps from epoch to epoch by {run.jumps:.2f}.",
+            f"{run.score_name.zh}在相邻两轮之间跳动 {run.jumps:.2f}。",
+        ),
+        evidence=(
+            Evidence(
+                both("median jump of the score in the second half", "后半程得分跳动的中位数"),
+                run.jumps,
+                0.05,
+                "",
+                "validation_metric",
+            ),
+        ),
+        cause=both(
+            "The steps near the minimum are too large or too noisy to settle.",
+            "接近最小值时，步子太大或噪声太多，安定不下来。",
+        ),
         remedies=(
-            Remedy("Lower the learning rate.", {"learning_rate": {"times": 0.1}}),
-            Remedy("Let the rate fall to zero.", {"schedule": "cosine"}),
-            Remedy("Use a larger batch.", {"batch_size": {"times": 4}}),
+            Remedy(both("Lower the learning rate.", "降低学习率。"), {"learning_rate": {"times": 0.1}}),
+            Remedy(both("Let the rate fall to zero.", "让学习率降到零。"), {"schedule": "cosine"}),
+            Remedy(both("Use a larger batch.", "使用更大的批。"), {"batch_size": {"times": 4}}),
         ),
         confidence=0.5,
         depth=4,

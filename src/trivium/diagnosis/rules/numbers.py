@@ -4,6 +4,15 @@ import math
 
 from trivium.diagnosis.finding import Evidence, Finding, Remedy
 from trivium.diagnosis.signals import Signals
+from trivium.diagnosis.texts import both
+
+PLACES = {
+    "inputs": both("inputs", "输入"),
+    "activations": both("activations", "激活值"),
+    "loss": both("loss", "损失"),
+    "parameters": both("parameters", "参数"),
+}
+"""Where the first number that is not finite can stand."""
 
 
 def nan_or_inf(run: Signals) -> Finding | None:
@@ -14,39 +23,70 @@ def nan_or_inf(run: Signals) -> Finding | None:
     broken = run.broken
     if not broken:
         return None
-    step, where, name = broken.get("step"), broken.get("where"), broken.get("name")
+    step, where, name = broken.get("step"), str(broken.get("where")), broken.get("name")
+    stood = PLACES.get(where, both(where, where))
     grew = run.blew_up > 10
     unsafe = run.loss.get("safe_log") is False
     if where == "inputs":
-        cause = "The inputs of that step hold values that are no numbers."
+        cause = both("The inputs of that step hold values that are no numbers.", "那一步的输入里有不是数的值。")
     elif grew:
-        cause = f"The loss had grown to {run.blew_up:.1e} times its first value: it diverged until it overflowed."
+        cause = both(
+            f"The loss had grown to {run.blew_up:.1e} times its first value: it diverged until it overflowed.",
+            f"损失曾增大到最初的 {run.blew_up:.1e} 倍：它一路发散，直到溢出。",
+        )
     elif unsafe:
-        cause = "The loss takes the logarithm of a probability that rounded to zero."
+        cause = both(
+            "The loss takes the logarithm of a probability that rounded to zero.", "损失对一个舍入为零的概率取了对数。"
+        )
     elif run.loss.get("kind") == "rmse":
-        cause = (
-            "The slope of a square root at zero is infinite: a row that was predicted exactly made the gradient NaN."
+        cause = both(
+            "The slope of a square root at zero is infinite: a row that was predicted exactly made the gradient NaN.",
+            "平方根在零处的斜率为无穷：某个样本被预测得分毫不差，梯度就成了 NaN。",
         )
     elif where == "parameters":
-        cause = "The loss was finite a step before, but its gradient was not."
+        cause = both(
+            "The loss was finite a step before, but its gradient was not.", "前一步的损失还是有限的，但它的梯度不是。"
+        )
     else:
-        cause = "A number became too large for floating point on the way through the network."
+        cause = both(
+            "A number became too large for floating point on the way through the network.",
+            "某个数在经过网络时变得太大，超出了浮点数的范围。",
+        )
     return Finding(
         name="nan_or_inf",
         family="numbers",
         severity="error",
-        symptom=f"From update {step} on, the loss is not a number"
-        + (f"; the first array that is not finite: {where} of {name}." if name else f" (first seen in the {where})."),
+        symptom=both(f"From update {step} on, the loss is not a number", f"从第 {step} 次更新起，损失不再是一个数")
+        + (
+            both(
+                f"; the first array that is not finite: {stood} of {name}.",
+                f"；最先出现非有限值的数组：{name} 的{stood.zh}。",
+            )
+            if name
+            else both(f" (first seen in the {stood}).", f"（最先出现在{stood.zh}中）。")
+        ),
         evidence=(
-            Evidence("update", float(step or 0), None, "", "step_loss"),
-            Evidence("largest loss before / first loss", run.blew_up, 10.0, "", "step_loss"),
+            Evidence(both("update", "第几次更新"), float(step or 0), None, "", "step_loss"),
+            Evidence(
+                both("largest loss before / first loss", "此前的最大损失 / 最初的损失"),
+                run.blew_up,
+                10.0,
+                "",
+                "step_loss",
+            ),
         ),
         cause=cause,
         remedies=(
-            Remedy("Lower the learning rate.", {"learning_rate": {"times": 0.1}}),
-            Remedy("Use a loss that takes logits, or add a small number under the root.", {"loss": None})
+            Remedy(both("Lower the learning rate.", "降低学习率。"), {"learning_rate": {"times": 0.1}}),
+            Remedy(
+                both(
+                    "Use a loss that takes logits, or add a small number under the root.",
+                    "使用以 logit 为输入的损失，或在根号下加一个小数。",
+                ),
+                {"loss": None},
+            )
             if unsafe or run.loss.get("kind") == "rmse"
-            else Remedy("Clip the gradients."),
+            else Remedy(both("Clip the gradients.", "裁剪梯度。")),
         ),
         confidence=0.75 if grew else 0.9,
         depth=4 if grew else 2,
@@ -73,22 +113,47 @@ def exploding_gradient(run: Signals) -> Finding | None:
         name="exploding_gradient",
         family="numbers",
         severity="error",
-        symptom="The gradient grows "
+        symptom=both("The gradient grows ", "梯度")
         + (
-            "with every time step it goes back." if recurrent and (time > 100 or overflow) else "out of all proportion."
+            both("with every time step it goes back.", "每往回一个时间步就变大一些。")
+            if recurrent and (time > 100 or overflow)
+            else both("out of all proportion.", "大得不成比例。")
         ),
         evidence=(
-            Evidence("gradient in the first layer / in the last", ratio, 100.0, "Pascanu et al. 2013", "gradient_rms"),
-            Evidence("gradient at the first time step / at the last", time, 100.0, "Pascanu et al. 2013"),
-            Evidence("norm of the first gradients / loss of a constant", relative, 1e3, "", "gradient_norm"),
+            Evidence(
+                both("gradient in the first layer / in the last", "梯度：第一层 / 最后一层"),
+                ratio,
+                100.0,
+                "Pascanu et al. 2013",
+                "gradient_rms",
+            ),
+            Evidence(
+                both("gradient at the first time step / at the last", "梯度：第一个时间步 / 最后一个时间步"),
+                time,
+                100.0,
+                "Pascanu et al. 2013",
+            ),
+            Evidence(
+                both("norm of the first gradients / loss of a constant", "最初几步梯度的范数 / 常数预测的损失"),
+                relative,
+                1e3,
+                "",
+                "gradient_norm",
+            ),
         ),
-        cause="Each layer or time step multiplies the gradient by weights that are larger than 1."
+        cause=both(
+            "Each layer or time step multiplies the gradient by weights that are larger than 1.",
+            "每一层或每个时间步都把梯度乘以大于 1 的权重。",
+        )
         if ratio > 100 or time > 100 or recurrent
-        else "Inputs, weights or the loss are on far too large a scale.",
+        else both("Inputs, weights or the loss are on far too large a scale.", "输入、权重或损失的数量级太大。"),
         remedies=(
-            Remedy("Clip the gradient to a norm of 1."),
-            Remedy("Use the initialisation that fits the activation.", {"initializer": None}),
-            Remedy("Lower the learning rate.", {"learning_rate": {"times": 0.1}}),
+            Remedy(both("Clip the gradient to a norm of 1.", "把梯度裁剪到范数 1。")),
+            Remedy(
+                both("Use the initialisation that fits the activation.", "使用与激活函数相称的初始化。"),
+                {"initializer": None},
+            ),
+            Remedy(both("Lower the learning rate.", "降低学习率。"), {"learning_rate": {"times": 0.1}}),
         ),
         confidence=0.7 if recurrent and (time > 100 or overflow) else 0.5,
         depth=2 if recurrent and (time > 100 or overflow) else 3,

@@ -2,6 +2,7 @@
 
 from trivium.diagnosis.finding import Evidence, Finding, Remedy
 from trivium.diagnosis.signals import Signals
+from trivium.diagnosis.texts import both
 
 
 def parameters_not_updated(run: Signals) -> Finding | None:
@@ -20,10 +21,23 @@ def parameters_not_updated(run: Signals) -> Finding | None:
         name="parameters_not_updated",
         family="optimizer",
         severity="error",
-        symptom=f"{len(still)} arrays of weights are never changed." if still else "The learning rate is zero.",
-        evidence=(Evidence("never updated", ", ".join(still[:5]) or "all", None, "the optimizer's own groups"),),
-        cause="They were not handed to the optimizer." if lost else "They are marked as needing no gradient.",
-        remedies=(Remedy("Give the optimizer all of model.parameters()."),),
+        symptom=both(f"{len(still)} arrays of weights are never changed.", f"有 {len(still)} 个权重数组从未改变。")
+        if still
+        else both("The learning rate is zero.", "学习率为零。"),
+        evidence=(
+            Evidence(
+                both("never updated", "从未更新的"),
+                ", ".join(still[:5]) or both("all", "全部"),
+                None,
+                both("the optimizer's own groups", "由优化器的参数组得出"),
+            ),
+        ),
+        cause=both("They were not handed to the optimizer.", "它们没有交给优化器。")
+        if lost
+        else both("They are marked as needing no gradient.", "它们被标记为不需要梯度。"),
+        remedies=(
+            Remedy(both("Give the optimizer all of model.parameters().", "把 model.parameters() 全部交给优化器。")),
+        ),
         confidence=0.93,
         depth=1,
     )
@@ -40,10 +54,27 @@ def gradients_not_zeroed(run: Signals) -> Finding | None:
         name="gradients_not_zeroed",
         family="optimizer",
         severity="error",
-        symptom="Gradients are never set to zero between steps.",
-        evidence=(Evidence("gradients before the backward pass of a new step", "not zero", "zero", "PyTorch docs"),),
-        cause="Each step follows the sum of all gradients so far, like momentum without friction.",
-        remedies=(Remedy("Call optimizer.zero_grad() before each backward pass."),),
+        symptom=both("Gradients are never set to zero between steps.", "各步之间从未把梯度清零。"),
+        evidence=(
+            Evidence(
+                both("gradients before the backward pass of a new step", "新一步反向传播之前的梯度"),
+                both("not zero", "不为零"),
+                both("zero", "零"),
+                both("PyTorch docs", "PyTorch 文档"),
+            ),
+        ),
+        cause=both(
+            "Each step follows the sum of all gradients so far, like momentum without friction.",
+            "每一步都沿着至今所有梯度之和走，就像没有摩擦的动量。",
+        ),
+        remedies=(
+            Remedy(
+                both(
+                    "Call optimizer.zero_grad() before each backward pass.",
+                    "每次反向传播之前调用 optimizer.zero_grad()。",
+                )
+            ),
+        ),
         confidence=0.95,
         depth=1,
     )
@@ -62,10 +93,18 @@ def momentum_too_high(run: Signals) -> Finding | None:
         name="momentum_too_high",
         family="optimizer",
         severity="warning",
-        symptom=f"The momentum, {momentum:g}, averages over {1 / max(1 - momentum, 1e-9):.0f} steps.",
-        evidence=(Evidence("momentum", float(momentum), 0.98, "Sutskever et al. 2013"),),
-        cause="Past gradients outweigh the present one: the run overshoots; its step is the rate times that number.",
-        remedies=(Remedy("Use a momentum of 0.9.", {"optimizer": "adam", "learning_rate": None}),),
+        symptom=both(
+            f"The momentum, {momentum:g}, averages over {1 / max(1 - momentum, 1e-9):.0f} steps.",
+            f"动量 {momentum:g} 相当于对 {1 / max(1 - momentum, 1e-09):.0f} 步取平均。",
+        ),
+        evidence=(Evidence(both("momentum", "动量"), float(momentum), 0.98, "Sutskever et al. 2013"),),
+        cause=both(
+            "Past gradients outweigh the present one: the run overshoots; its step is the rate times that number.",
+            "过去的梯度压过了当前的：训练会冲过头；实际步长是学习率乘以这个步数。",
+        ),
+        remedies=(
+            Remedy(both("Use a momentum of 0.9.", "动量用 0.9。"), {"optimizer": "adam", "learning_rate": None}),
+        ),
         confidence=0.6,
         depth=4,
     )
@@ -83,10 +122,25 @@ def epsilon_too_large(run: Signals) -> Finding | None:
         name="epsilon_too_large",
         family="optimizer",
         severity="warning",
-        symptom=f"Epsilon, {epsilon:g}, drowns the gradients in the optimizer's division.",
-        evidence=(Evidence("epsilon", float(epsilon), 1e-2, "Kingma & Ba 2015: 1e-8"),),
-        cause="The step is the gradient / (its size + epsilon): with a large epsilon it is tiny.",
-        remedies=(Remedy("Use epsilon 1e-8.", {"optimizer": "adam", "learning_rate": None}),),
+        symptom=both(
+            f"Epsilon, {epsilon:g}, drowns the gradients in the optimizer's division.",
+            f"epsilon 为 {epsilon:g}，在优化器的除法里淹没了梯度。",
+        ),
+        evidence=(
+            Evidence(
+                both("epsilon", "epsilon"),
+                float(epsilon),
+                1e-2,
+                both("Kingma & Ba 2015: 1e-8", "Kingma & Ba 2015：1e-8"),
+            ),
+        ),
+        cause=both(
+            "The step is the gradient / (its size + epsilon): with a large epsilon it is tiny.",
+            "步长是 梯度 / (梯度大小 + epsilon)：epsilon 很大时，步长就很小。",
+        ),
+        remedies=(
+            Remedy(both("Use epsilon 1e-8.", "epsilon 用 1e-8。"), {"optimizer": "adam", "learning_rate": None}),
+        ),
         confidence=0.55,
         depth=4,
     )
@@ -109,12 +163,31 @@ def clipping_too_tight(run: Signals) -> Finding | None:
         name="clipping_too_tight",
         family="optimizer",
         severity="warning" if adaptive else "error",
-        symptom=f"Clipping leaves {left:.1%} of the gradient in {always:.0%} of the steps.",
-        evidence=(
-            Evidence("median share of the gradient's norm that is left", left, 0.2, "Pascanu et al. 2013", "clipping"),
+        symptom=both(
+            f"Clipping leaves {left:.1%} of the gradient in {always:.0%} of the steps.",
+            f"在 {always:.0%} 的步里，裁剪只留下梯度的 {left:.1%}。",
         ),
-        cause="The bound is far below the usual size of the gradient: it sets the step, not the learning rate.",
-        remedies=(Remedy("Raise the bound to the usual norm of the gradient, or take it away."),),
+        evidence=(
+            Evidence(
+                both("median share of the gradient's norm that is left", "裁剪后剩余梯度范数比例的中位数"),
+                left,
+                0.2,
+                "Pascanu et al. 2013",
+                "clipping",
+            ),
+        ),
+        cause=both(
+            "The bound is far below the usual size of the gradient: it sets the step, not the learning rate.",
+            "界限远低于梯度通常的大小：决定步长的是它，而不是学习率。",
+        ),
+        remedies=(
+            Remedy(
+                both(
+                    "Raise the bound to the usual norm of the gradient, or take it away.",
+                    "把界限提高到梯度通常的范数，或者去掉它。",
+                )
+            ),
+        ),
         confidence=0.85,
         depth=3,
     )
