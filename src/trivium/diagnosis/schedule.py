@@ -7,7 +7,7 @@ STEP, SCORE, LOOK = (1e7, 8e6), (4e6, 2e6), (5e6, 1.2e7)
 FREE_LOOKS, FREE_SCORES = (25, 3e9), (35, 4e9)
 """Looks, and scores, worth this many training steps are free, up to so much work: a short run has to be seen too.
 
-Where a single step is heavy, five of them are free.
+Where a single step is heavy, two of them are free.
 """
 
 
@@ -56,4 +56,4 @@ class Budget:
 
 def _free(allowance: tuple[int, float], step: float) -> float:
     steps, work = allowance
-    return min(steps * step, max(work, 5 * step))
+    return min(steps * step, max(work, 2 * step))

@@ -209,7 +209,7 @@ class Watch:
             self._epoch = int(self._rows // notes.total)
             if self._budget.affords(notes.seen * (2 if notes.norms else 1)):
                 notes.end(self._epoch, self._updates)
-                if len(notes.ends) in (2, 4, 8, 16, 32):
+                if len(notes.ends) in (2, 8, 32):
                     self._window = 8
                     notes.time_gradient()
 
