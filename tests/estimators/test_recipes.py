@@ -129,3 +129,13 @@ def test_a_sweep_of_learning_rates_is_over_the_network_of_the_preset():
     assert list(found.table["activation"]) == ["mish", "mish"]
     assert found.optimizer == "adam"
     assert found.rows_aside == 26
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(("preset", "first"), [("realmlp", 1), ("tabm", 0)])
+def test_the_diagnosis_looks_at_the_layers_behind_the_front(preset, first):
+    more = {"copies": 3} if preset == "tabm" else {}
+    model = NeuralRegressor(preset=preset, **SMALL | {"on_problem": "warn"}, **more).fit(X, Y)
+    assert [layer.name for layer in model.record_.layers] == [f"layers.{first + place}" for place in range(3)]
+    assert [layer.width for layer in model.record_.layers] == [16, 16, 1]
+    assert np.isfinite(model.record_.weight_norm).all()

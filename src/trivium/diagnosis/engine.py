@@ -13,7 +13,7 @@ from trivium.diagnosis.record import Layer, RunRecord, column, plain
 from trivium.initializers import fitting, glorot_uniform
 from trivium.training.population import Member
 from trivium.training.program import EVERY_ROW
-from trivium.training.snapshots import Look
+from trivium.training.snapshots import Look, weights_in
 
 KINDS = {
     "squared_error": "mse",
@@ -103,18 +103,14 @@ def _epochs_shown(member: Member) -> range:
 
 
 def _layers(member: Member) -> tuple[tuple[Layer, ...], list[int]]:
-    """The layers with weights, and where their weights stand among all arrays of two axes or more."""
+    """The layers with weights, and where their weights stand among those that a snapshot knows."""
     network: Any = member.program.network
     activation = getattr(network, "activation", None)
-    found, places, seen = [], [], 0
-    for path, leaf in jax.tree_util.tree_leaves_with_path(member.state.parameters):
-        if np.ndim(leaf) < 2:
-            continue
-        name = getattr(path[-1], "key", None)
-        if name in (None, "weights"):
+    found, places = [], []
+    for place, (path, leaf) in enumerate(weights_in(member.state.parameters).items()):
+        if getattr(path[-1], "key", None) in (None, "weights"):
             found.append((f"layers.{getattr(path[0], 'idx', len(found))}", leaf.shape[-2:]))
-            places.append(seen)
-        seen += 1
+            places.append(place)
     layers = []
     for place, (name, shape) in enumerate(found):
         last = place == len(found) - 1

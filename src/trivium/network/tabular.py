@@ -1,5 +1,6 @@
 """A perceptron for tables: embeddings, gates and a learned scale in front of its layers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,7 +13,7 @@ from trivium.initializers import Initializer
 from trivium.network import gates
 from trivium.network.front import Front, sample
 from trivium.network.interface import Numbers, Parameters, Trace
-from trivium.network.perceptron import Perceptron, can_be_traced
+from trivium.network.perceptron import Normalisation, Perceptron, can_be_traced
 
 FRONT = 1 << 20
 """The number of the front among the layers, for its random numbers."""
@@ -29,6 +30,16 @@ class Tabular:
     front: Front
     layers: Perceptron
     copies: int = 1
+
+    @property
+    def activation(self) -> Callable[..., Array]:
+        """Of the hidden layers."""
+        return self.layers.activation
+
+    @property
+    def normalisation(self) -> Normalisation | None:
+        """Of the hidden layers."""
+        return self.layers.normalisation
 
     @property
     def n_codes(self) -> int:

@@ -58,7 +58,7 @@ def snapshot(network: Network, parameters: Parameters, batch: Batch, trial: Upda
     """A look at these parameters, and at what an update by the probe batch would do to them."""
     gradients, updates = trial.gradients, trial.updates
     traces = network.traces(parameters, batch.X)
-    of_weights = list(zip(*map(_weights, (parameters, gradients, updates)), strict=True))
+    of_weights = list(zip(*(weights_in(tree).values() for tree in (parameters, gradients, updates)), strict=True))
     outputs = trial.outputs.reshape(len(batch.X), -1)
     return Snapshot(
         activation_mean=_stacked([trace.activations.mean() for trace in traces]),
@@ -76,6 +76,13 @@ def snapshot(network: Network, parameters: Parameters, batch: Batch, trial: Upda
         output_minimum=outputs.min(),
         output_maximum=outputs.max(),
     )
+
+
+def weights_in(tree: Any) -> dict[Any, Any]:
+    """The weights of each layer by their path; of a network that does not name them, all with two axes or more."""
+    leaves = dict(jax.tree_util.tree_leaves_with_path(tree))
+    named = {path: leaf for path, leaf in leaves.items() if getattr(path[-1], "key", None) == "weights"}
+    return named or {path: leaf for path, leaf in leaves.items() if np.ndim(leaf) >= 2}
 
 
 class Look(NamedTuple):
@@ -107,13 +114,6 @@ def every(steps_per_epoch: int, epochs: int) -> int:
 def due(epoch: Any, apart: Any) -> Array:
     """Whether to look before this epoch."""
     return (epoch % apart == 0) | (epoch < DENSE)
-
-
-def _weights(tree: Any) -> list[Array]:
-    """The weights of each layer; of a network that does not name them, all that is a matrix or more."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    named = [leaf for path, leaf in leaves if getattr(path[-1], "key", None) == "weights"]
-    return named or [leaf for _, leaf in leaves if leaf.ndim >= 2]
 
 
 def _stacked(values: list[Array]) -> Array:
