@@ -110,7 +110,7 @@ def test_all_mistakes_are_told_at_once():
 def test_a_printed_configuration_says_the_defaults_and_is_taken_back(tmp_path):
     printed = run("train", "--print-config").stdout
     said = tomllib.loads(printed)
-    assert set(said) == {option.name for option in OPTIONS} - {"table", "target", "out", "report"}
+    assert set(said) == {option.name for option in OPTIONS} - {"table", "target", "out", "report", "record"}
     assert read_all(said) == {name: by_name()[name].default for name in said}
     (tmp_path / "run.toml").write_text(printed)
     assert read_config(tmp_path / "run.toml", OPTIONS) == {}

@@ -16,6 +16,7 @@ from sklearn.model_selection import train_test_split
 from trivium import candidates
 from trivium.choices import is_auto
 from trivium.estimators import NeuralClassifier, NeuralRegressor, load
+from trivium.estimators.diagnosing import in_words
 from trivium.files import check_writable
 from trivium.report import html, scores, summary
 from trivium.report.scores import Score
@@ -40,6 +41,7 @@ class Wanted:
     random_state: int = 0
     out: str | None = None
     report: str | None = None
+    record: str | None = None
     chosen_by: str = "you"
 
 
@@ -56,10 +58,14 @@ def train(
     if not 0 <= wanted.test_fraction < 1:
         raise ValueError(f"test_fraction must be at least 0 and below 1, got {wanted.test_fraction}. Try 0.2.")
     report = wanted.report or (str(Path(wanted.out).with_suffix(".html")) if wanted.out else None)
-    for path in (wanted.out, report):
+    for path in (wanted.out, report, wanted.record):
         if path is not None:
             check_writable(path)
     _check(wanted)
+    if wanted.record is not None and wanted.chosen.get("on_problem") == "ignore":
+        raise ValueError(
+            f"record must be left out where nobody looks at the run, got {wanted.record!r}. Set on_problem to warn."
+        )
     features, target, task, reason = _question(wanted, frame)
     estimator = _estimator(wanted, task, target, verbose=verbose)
     classes = isinstance(estimator, NeuralClassifier)
@@ -70,13 +76,15 @@ def train(
         measured, baseline, picture = [], "", None
         if len(held_out):
             measured, baseline, picture = _measure(estimator, features[held_out], y[held_out], y[first])
-    history = estimator.history_
+    history, verdict, watched = estimator.history_, estimator.diagnosis_, estimator.record_
     by_folds = estimator.bagging is not None  # every row trains, and chooses once
     aside = (
         round(len(first) * estimator._given["validation_fraction"]) if history.validation_loss and not by_folds else 0
     )
     if wanted.out is not None:
         estimator.save(wanted.out)
+    if wanted.record is not None and watched is not None:
+        watched.save(wanted.record)
     tried, left_open = getattr(estimator, "_search_", None), tuple(getattr(estimator, "_found_", ()))
     record = Summary(
         table=wanted.table,
@@ -91,11 +99,12 @@ def train(
         scores=measured,
         baseline=baseline,
         seconds=time.perf_counter() - began,
-        notes=notes,
+        notes=notes if verdict is None else [said for said in notes if said != in_words(verdict)],  # it comes in full
         model=wanted.out,
         report=report,
         picture=picture,
         search=None if tried is None else search(tried, left_open),
+        diagnosis=verdict,
     )
     if report is not None:
         write_text(html.page(record), report)

@@ -182,3 +182,27 @@ class TestCommands:
         assert "梯度消失" in self.run("diagnose", str(file), LC_ALL="zh_CN.UTF-8").stdout
         assert "Vanishing gradient" in self.run("diagnose", str(file), LC_ALL="de_DE.UTF-8").stdout
         assert "Vanishing gradient" in self.run("diagnose", str(file), "--lang", "en", LC_ALL="zh_CN.UTF-8").stdout
+
+
+def test_a_training_run_is_diagnosed_in_the_terminal_in_the_page_and_from_its_record(tmp_path):
+    """XOR in a table: a linear model cannot, a hidden layer can."""
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(300, 2))
+    lines = [f"{a:.3f},{b:.3f},{'yes' if a * b > 0 else 'no'}" for a, b in rows]
+    table, record, report = tmp_path / "xor.csv", tmp_path / "xor.record", tmp_path / "xor.html"
+    table.write_text("\n".join(["a,b,same", *lines]))
+    words = ["train", str(table), "--target", "same", "--quiet", "--epochs", "40", "--learning-rate", "0.03"]
+    words += ["--record", str(record), "--report", str(report)]
+    environment = {"COLUMNS": "100", "LC_ALL": "C.UTF-8"}
+    failed = CliRunner().invoke(app, [*words, "--hidden-widths", "none"], env=environment)
+    assert failed.exit_code == 0
+    assert "A linear model  error" in failed.stdout
+    assert failed.stdout.count("The network is a linear model") == 1  # and not among the notes as well
+    page_text = report.read_text(encoding="utf-8")
+    assert '<div class="finding error"><h3>A linear model' in page_text
+    again = CliRunner().invoke(app, ["diagnose", str(record)], env=environment)
+    assert again.exit_code == 1
+    assert "A linear model" in again.stdout
+    unseen = CliRunner().invoke(app, [*words, "--on-problem", "ignore"], env=environment)
+    assert unseen.exit_code == 2
+    assert "Set on_problem to warn" in unseen.stderr.replace("\n", " ")

@@ -154,6 +154,7 @@ _DATA = (
 _FILES = (
     Option("out", None, text("MODEL", "houses.trivium"), OUTPUT, "Where to save the model."),
     Option("report", None, text("HTML", "houses.html"), OUTPUT, "The report; beside the model if left out."),
+    Option("record", None, text("RECORD", "houses.record"), OUTPUT, "What was measured, for `trivium diagnose`."),
 )
 RUN = (*_DATA, *_FILES)
 """What else a run is told."""

@@ -35,7 +35,9 @@ def render(diagnosis: Diagnosis, lang: str | None = None, *, width: int = MOST_C
     width = min(width, MOST_COLUMNS) - 6
     parts: list[RenderableType] = []
     if diagnosis.healthy:
-        parts.append(Prose(Text("✓ ", style="bold green").append(said(diagnosis.healthy, lang), style="default")))
+        parts.append(
+            Prose(Text().append("✓ ", style="bold green").append(said(diagnosis.healthy, lang), style="default"))
+        )
     for place, (root, consequences) in enumerate(grouped(diagnosis.findings)):
         if place or diagnosis.healthy:
             parts.append(Text())
@@ -69,7 +71,7 @@ def grouped(findings: list[Finding]) -> list[tuple[Finding, list[Finding]]]:
 
 
 def _finding(finding: Finding, diagnosis: Diagnosis, lang: str, width: int) -> RenderableType:
-    head = Text("● ", style=STYLES[finding.severity])
+    head = Text().append("● ", style=STYLES[finding.severity])
     head.append(title(finding.name, lang), style="bold default")
     head.append(f"  {said(SEVERITIES[finding.severity], lang)}", style=STYLES[finding.severity])
     head.append(f"{said(COMMA, lang)}{said(SURE, lang)} {finding.confidence:.0%}  ", style="dim").append(
@@ -102,7 +104,7 @@ def _evidence(evidence: Evidence, lang: str) -> Text:
 
 
 def _consequence(finding: Finding, lang: str) -> Prose:
-    line = Text("↳ ", style=STYLES[finding.severity])
+    line = Text().append("↳ ", style=STYLES[finding.severity])
     line.append(f"{title(finding.name, lang)}{said(COLON, lang)}", style="default")
     return Prose(line.append(said(finding.symptom, lang), style="dim"))
 

@@ -80,10 +80,14 @@ LOGARITHMIC = frozenset(HEIGHTS) - {
 }  # fmt: skip
 
 
+BY_LOSS = ("loss", "learning_rate", "optimizer", "numbers")
+"""Families whose harm shows in the loss of the steps; that of others shows in the score."""
+
+
 def picture_of(finding: Finding, run: Signals) -> Picture | None:
     """What proves a finding: the series that its first evidence with one names, else the one that shows the harm."""
     named = [(evidence.signal, evidence.threshold) for evidence in finding.evidence if evidence.signal in HEIGHTS]
-    harm = ("train_metric", "train_loss", "step_loss") if finding.family in ("data", "fit") else ("step_loss",)
+    harm = ("step_loss", "train_loss") if finding.family in BY_LOSS else ("train_metric", "train_loss", "step_loss")
     for signal, threshold in [*named, *((name, None) for name in harm)]:
         picture = _of_signal(str(signal), threshold if isinstance(threshold, float) else None, finding.name, run)
         if picture is not None:
@@ -96,13 +100,16 @@ def _of_signal(signal: str, threshold: float | None, name: str, run: Signals) ->
     lines = {key: values for key, values in lines.items() if np.isfinite(values).any()}
     if len(places) < 2 or not any(np.isfinite(values).sum() > 1 for values in lines.values()):
         return None
+    shown = np.flatnonzero(np.isfinite(list(lines.values())).any(axis=0))
+    within = slice(shown[0], shown[-1] + 1)
+    places, lines = places[within], {key: values[within] for key, values in lines.items()}
     levels = dict(_references(signal, run, len(places)))
     bound = _bound(signal, name, threshold, lines, run)
     if bound is not None and np.isfinite(bound).any():
         levels[BOUND] = np.broadcast_to(bound, places.shape).astype(float)
     shown = np.concatenate([*lines.values(), *levels.values()])
     shown = shown[np.isfinite(shown)]
-    logarithmic = signal in LOGARITHMIC and bool((shown > 0).mean() > 0.8) and bool((shown >= 0).all())
+    logarithmic = signal in LOGARITHMIC and bool((shown > 0).mean() > 0.3) and bool((shown >= 0).all())
     return Picture(HEIGHTS[signal], across, places, _few(lines), levels, logarithmic)
 
 
@@ -117,7 +124,7 @@ def picture_of_lesson(lesson: Lesson) -> Picture | None:
         values[np.searchsorted(places, run.places)] = run.values
         lines[name + both(": ", "：") + run.about] = values
     shown = np.concatenate([run.values for run in lesson.runs])
-    logarithmic = lesson.signal in LOGARITHMIC and bool((shown > 0).mean() > 0.8) and bool((shown >= 0).all())
+    logarithmic = lesson.signal in LOGARITHMIC and bool((shown > 0).mean() > 0.3) and bool((shown >= 0).all())
     return Picture(ONE_LINE.get(lesson.signal, HEIGHTS[lesson.signal]), UPDATES, places, lines, {}, logarithmic)
 
 
@@ -140,7 +147,7 @@ def _series(signal: str, record: RunRecord) -> tuple[Array, Text, dict[str, Arra
             both("validation rows", "验证样本"): getattr(record, f"validation_{kind}"),
         }  # fmt: skip
     if values.ndim == 2:
-        names = [f"{layer.name} ({layer.activation or '?'})" for layer in record.layers]
+        names = [f"{layer.name} ({layer.activation})" if layer.activation else layer.name for layer in record.layers]
         return record.moment, UPDATES, dict(zip(names, values.T, strict=False))
     return record.moment, UPDATES, {HEIGHTS[signal]: values}
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from trivium.report import searched
+from trivium.diagnosis.texts import language, said
+from trivium.report import diagnosis_page, searched
 from trivium.report.parts import BLUE, GREY, ORANGE, card_of, document, table_of
 from trivium.report.scores import in_digits
 from trivium.report.summary import Confusion, Points, Summary
@@ -22,6 +23,10 @@ def page(summary: Summary) -> str:
         "<h2>Learning curves</h2>",
         card_of(_curves(summary)),
     ]
+    if summary.diagnosis is not None:
+        lang = language()
+        sections += [f"<h2>{escape(said(diagnosis_page.HEADING, lang))}</h2>"]
+        sections += [diagnosis_page.section(summary.diagnosis, lang)]
     if isinstance(summary.picture, Confusion):
         sections += ["<h2>What was taken for what</h2>", card_of(_confusion(summary.picture))]
     if isinstance(summary.picture, Points):

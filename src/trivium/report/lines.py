@@ -57,11 +57,14 @@ def draw(picture: Picture, lang: str, *, width: int = 64, height: int = 7) -> Te
 
 
 def _scaled(values: np.ndarray, logarithmic: bool) -> np.ndarray:
+    """Values, or their logarithms, for which zero lies a tenth below the smallest."""
     values = np.asarray(values, dtype=float)
     if not logarithmic:
         return values
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(values > 0, np.log10(values), np.nan)
+    positive = values[np.isfinite(values) & (values > 0)]
+    if not len(positive):
+        return np.full(len(values), np.nan)
+    return np.log10(np.maximum(values, positive.min() / 10))
 
 
 def _styles(dashed: list[bool]) -> list[str]:
@@ -82,13 +85,19 @@ def _dots(
     first, last = places[known][0], places[known][-1]
     inside = (at >= first) & (at <= last)
     rows = np.rint((high - np.interp(at, places[known], values[known])) / (high - low) * (size[0] - 1)).astype(int)
+    if dashed:
+        for column in np.flatnonzero(inside):
+            dots[rows[column], column] |= column % 6 < 3
+        return dots
+    spread = np.searchsorted((at[1:] + at[:-1]) / 2, places[known])  # the column of each value
+    upright = np.rint((high - values[known]) / (high - low) * (size[0] - 1)).astype(int)
+    top, bottom = rows.copy(), rows.copy()
+    np.minimum.at(top, spread, upright)
+    np.maximum.at(bottom, spread, upright)
     before = -1
     for column in np.flatnonzero(inside):
         here = rows[column]
         start = here if before < 0 else before + np.sign(here - before)
-        if not dashed:
-            dots[min(start, here) : max(start, here) + 1, column] = True
-        elif column % 6 < 3:
-            dots[here, column] = True
+        dots[min(start, here, top[column]) : max(start, here, bottom[column]) + 1, column] = True
         before = here
     return dots

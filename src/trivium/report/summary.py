@@ -1,11 +1,12 @@
 """The record of a run: what the terminal, the page and `--json` show. They cannot disagree, for they render this."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from trivium.diagnosis.ranking import Diagnosis
 from trivium.report.scores import Score
 from trivium.report.search import Search
 from trivium.training.history import History
@@ -52,6 +53,7 @@ class Summary:
     scores   on the test rows, beside the baseline's; empty where none were held out
     seconds  wall time of the whole
     search   what was tried, where choices were left open or a population trained
+    diagnosis  what the rules say of the run, where it was watched
     """
 
     table: str
@@ -71,10 +73,12 @@ class Summary:
     report: str | None = None
     picture: Confusion | Points | None = None
     search: Search | None = None
+    diagnosis: Diagnosis | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON can hold it: a number that is not finite becomes None."""
-        return _plain(asdict(self) | {"history": self.history.to_json()})
+        verdict = None if self.diagnosis is None else self.diagnosis.to_json()
+        return _plain(asdict(replace(self, diagnosis=None)) | {"history": self.history.to_json(), "diagnosis": verdict})
 
 
 def confusion(y: np.ndarray, guess: np.ndarray, classes: np.ndarray) -> Confusion | None:

@@ -6,6 +6,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from trivium.diagnosis.texts import language, said
+from trivium.report.diagnosis import print_diagnosis
+from trivium.report.prose import Prose
 from trivium.report.scores import Score, in_digits
 from trivium.report.summary import Summary
 
@@ -34,7 +37,10 @@ def render(summary: Summary) -> RenderableType:
 
 
 def print_summary(summary: Summary, console: Console) -> None:
+    """The summary, and below it what the diagnosis found, if anything."""
     console.print(render(summary))
+    if summary.diagnosis is not None and summary.diagnosis.first is not None:
+        print_diagnosis(summary.diagnosis, console)
 
 
 def sparkline(values: list[float]) -> str:
@@ -71,6 +77,8 @@ def _facts(summary: Summary) -> Table:
         curve = sparkline(history.validation_loss)
         facts.add_row("validation", f"{curve}  {history.validation_loss[history.best_epoch]:.4g}")
     facts.add_row("time", f"{summary.seconds:.1f} s, of which {history.seconds[-1]:.1f} s training")
+    if summary.diagnosis is not None and summary.diagnosis.healthy:
+        facts.add_row("diagnosis", Prose(said(summary.diagnosis.healthy, language())))
     if summary.model:
         facts.add_row("model", summary.model)
     if summary.report:
