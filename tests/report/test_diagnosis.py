@@ -117,7 +117,7 @@ def test_lines_are_where_their_values_are():
     finding = diagnose(fading()).findings[0]
     picture = picture_of(finding, diagnosis.signals)
     assert picture is not None
-    rows = draw(picture, "en", width=40, height=4).plain.splitlines()
+    rows = draw(picture, "en", width=90, height=4).plain.splitlines()
     assert len(rows) == 2 + 4 + 1
     upper = rows[2].partition("┤")[2]
     assert set(upper.strip()) & set("⠉⠒⠤⠊⠁⠈⠑")  # all gradients are 1, the highest value

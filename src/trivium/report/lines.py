@@ -1,6 +1,7 @@
 """Pictures of findings in the terminal: each line in a colour of its own, bounds as a dashed one."""
 
 import numpy as np
+from rich.cells import cell_len
 from rich.text import Text
 
 from trivium.diagnosis.texts import said
@@ -36,10 +37,14 @@ def draw(picture: Picture, lang: str, *, width: int = 64, height: int = 7) -> Te
     text.append(f"{'':{margin + 1}}{said(picture.height, lang)}", style="bold")
     if picture.logarithmic:
         text.append("，对数刻度" if lang == "zh" else ", log scale", style="dim")
-    text.append("\n" + " " * (margin + 1))
+    text.append("\n")
     if len(layers) > 1:
-        for (name, _, dashed), style in zip(layers, styles, strict=True):
-            text.append("╌ " if dashed else "━ ", style=style).append(f"{said(name, lang)}  ", style="dim")
+        names = [said(name, lang) for name, _, _ in layers]
+        wide = sum(cell_len(name) + 4 for name in names) > columns
+        for place, (name, (_, _, dashed), style) in enumerate(zip(names, layers, styles, strict=True)):
+            text.append(" " * (margin + 1) if wide or not place else "")
+            text.append("╌ " if dashed else "━ ", style=style).append(f"{name}  ", style="dim")
+            text.append("\n" if wide and place < len(names) - 1 else "")
         text.append("\n")
     for row in range(height):
         name = ends[0] if row == 0 else ends[1] if row == height - 1 else ""
