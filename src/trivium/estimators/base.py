@@ -191,15 +191,15 @@ class NeuralEstimator(Parameters):
         if len(plan.candidates) > 1:
             outcomes.check_aside(aside, len(whole.y), given["validation_fraction"])
         found = None
-        if self.bagging is None or len(plan.candidates) > 1:
+        if given["bagging"] is None or len(plan.candidates) > 1:
             found = self._found(plan, task, first, aside, seed, limits, going_on)
-        if self.bagging is None:
+        if given["bagging"] is None:
             found = cast(Found, found)
             if aside is not None:
                 self._learn_from_aside(models.average(found.models, aside.inputs), aside)
         else:
             candidate, search = (plan.candidates[0], None) if found is None else (found.candidate, found.search)
-            fold = folds(whole.y, self.bagging, random, classes=task.classes is not None)
+            fold = folds(whole.y, given["bagging"], random, classes=task.classes is not None)
             found, self.out_of_fold_ = bagged(candidate, task, whole, fold, seed, limits, verbose=self.verbose)
             found = found._replace(search=search)
             self._learn_from_aside(self.out_of_fold_, whole)
@@ -208,7 +208,7 @@ class NeuralEstimator(Parameters):
             thorough = self.on_problem != "warn"
             verdict = diagnosing.look_at(found, task, aside, thorough=thorough)
         self.repairs_ = []
-        if verdict is not None and self.on_problem == "fix" and self.bagging is None:
+        if verdict is not None and self.on_problem == "fix" and given["bagging"] is None:
 
             def again(plan: Plan) -> Found:
                 return self._found(plan, task, first, aside, seed, limits, None, in_units=aside is not None)
@@ -247,7 +247,7 @@ class NeuralEstimator(Parameters):
         truth = None if aside is None else self._truth(aside.y)
         on_epoch = watching.hook(self, framed, aside, truth)
         trained(members, limits, races=plan.races, verbose=self.verbose, on_epoch=on_epoch)
-        return selected(members, frames, plan, task, aside, self.ensemble, in_units=in_units)
+        return selected(members, frames, plan, task, aside, self._given["ensemble"], in_units=in_units)
 
     def _part(self, X: Any, y: Any, sample_weight: Any, *, first: bool) -> Part:
         """Encoded rows with their targets; the first time, columns and targets are learned."""
