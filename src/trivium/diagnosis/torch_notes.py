@@ -55,7 +55,8 @@ class Notes:
         self.seen = sum(len(rows.inputs) for rows in (self._rows, self._kept_rows) if rows)
         self._probe: Any = self._rows.head(PROBE_ROWS).inputs if self._rows else None
         self._moved: set[str] = set()
-        self._gradients: list[torch.Tensor] = []
+        self._sums: list[torch.Tensor] = []
+        self._squares, self._seen = 0.0, 0
         self._noise: list[tuple[int, float]] = []
         self._sharpness: list[tuple[int, float]] = []
         self._orders: list[bool] = []
@@ -174,12 +175,18 @@ class Notes:
 
     def gradient(self, step: int, batch: int) -> None:
         """One of the gradients in a row that give the noise scale (McCandlish et al. 2018, appendix A.1)."""
-        arrays = [p.grad.detach().reshape(-1) for _, p in self.named if p.grad is not None and not p.grad.is_sparse]
-        self._gradients.append(torch.cat(arrays).float())
-        if len(self._gradients) == WINDOW:
-            stack, self._gradients = torch.stack(self._gradients), []
-            mean, noise = stack.mean(0), float(stack.var(0).sum())
-            square = float(mean @ mean) - noise / WINDOW
+        arrays = [p.grad.detach().float() for _, p in self.named if p.grad is not None and not p.grad.is_sparse]
+        if self._seen == 0:
+            self._sums, self._squares = [torch.zeros_like(array) for array in arrays], 0.0
+        for total, array in zip(self._sums, arrays, strict=True):
+            total.add_(array)
+            self._squares += float(array.norm()) ** 2
+        self._seen += 1
+        if self._seen == WINDOW:
+            self._seen = 0
+            square = sum(float(total.norm()) ** 2 for total in self._sums) / WINDOW**2
+            noise = (self._squares - WINDOW * square) / (WINDOW - 1)
+            square -= noise / WINDOW
             self._noise.append((step, batch * noise / square if square > 0 else math.inf))
 
     def changes(self, old: list[torch.Tensor], squares: dict[str, float], given: float) -> dict[str, Any]:
