@@ -322,8 +322,8 @@ TWINS = {
         ("PyTorch's own start", "PyTorch 的默认初始化"), start=1e-3, optimizer="sgd", learning_rate=0.01,
     ),
     "lr_too_high": _twins(
-        replace(DIGITS, optimizer="sgd", learning_rate=0.1), LOSS, ("learning rate 20", "学习率 20"),
-        ("learning rate 0.1", "学习率 0.1"), learning_rate=20.0,
+        replace(DIGITS, optimizer="sgd", learning_rate=0.1), LOSS, ("learning rate 3", "学习率 3"),
+        ("learning rate 0.1", "学习率 0.1"), learning_rate=3.0,
     ),
     "lr_too_low": _twins(
         DIGITS, LOSS, ("learning rate 0.000001", "学习率 0.000001"), ("learning rate 0.002", "学习率 0.002"),

@@ -23,7 +23,7 @@ from trivium.report.diagnosis import (
     grouped,
     numbers,
 )
-from trivium.report.evidence import Picture, picture_of
+from trivium.report.evidence import BOUND, Picture, picture_of
 from trivium.report.parts import BLUE, GREY, ORANGE, card_of, document, table_of
 
 RED = "#d6453d"
@@ -148,16 +148,11 @@ def figure_of(picture: Picture, lang: str) -> go.Figure:
             x=picture.places[kept].tolist(), y=values[kept].tolist(), name=said(name, lang), mode="lines",
             line={"color": _between(BLUE, ORANGE, place / count), "width": 2}, showlegend=True,
         )  # fmt: skip
-    for place, (name, values) in enumerate(reversed(list(picture.levels.items()))):
-        style = {"color": (RED, GREY, "#b8a13a")[place % 3], "dash": ("dash", "dot", "dashdot")[place % 3]}
-        figure.add_scatter(
-            x=picture.places.tolist(),
-            y=values.tolist(),
-            name=said(name, lang),
-            mode="lines",
-            line=style,
-            showlegend=True,
-        )
+    dashes = iter(("dot", "dashdot"))
+    for name, values in reversed(list(picture.levels.items())):
+        style = {"color": RED, "dash": "dash"} if name is BOUND else {"color": GREY, "dash": next(dashes)}
+        places, levels, words = picture.places.tolist(), values.tolist(), said(name, lang)
+        figure.add_scatter(x=places, y=levels, name=words, mode="lines", line=style, showlegend=True)
     figure.update_layout(
         height=340,
         xaxis_title=said(picture.across, lang),

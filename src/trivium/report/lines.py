@@ -5,11 +5,11 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from trivium.diagnosis.texts import said
-from trivium.report.evidence import Picture
+from trivium.report.evidence import BOUND, Picture
 from trivium.report.plot import DOTS
 
 COLOURS = ("cyan", "magenta", "green", "blue", "yellow", "white")
-LEVELS = ("red", "bright_black", "bright_black")
+RED, GREY = "red", "bright_black"
 
 
 def draw(picture: Picture, lang: str, *, width: int = 64, height: int = 7) -> Text:
@@ -32,7 +32,7 @@ def draw(picture: Picture, lang: str, *, width: int = 64, height: int = 7) -> Te
         mine = (dots.reshape(height, 4, columns, 2).transpose(0, 2, 1, 3) * DOTS).sum(axis=(2, 3))
         cells |= mine
         owner[mine > 0] = index
-    styles = _styles([dashed for _, _, dashed in layers])
+    styles = _styles(layers)
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{'':{margin + 1}}{said(picture.height, lang)}", style="bold")
     if picture.logarithmic:
@@ -72,9 +72,10 @@ def _scaled(values: np.ndarray, logarithmic: bool) -> np.ndarray:
     return np.log10(np.maximum(values, positive.min() / 10))
 
 
-def _styles(dashed: list[bool]) -> list[str]:
-    colours, levels = iter(COLOURS), iter(LEVELS)
-    return [next(levels) if one else next(colours) for one in dashed]
+def _styles(layers: list[tuple[str, np.ndarray, bool]]) -> list[str]:
+    """A colour for each line; levels are grey, but for the bound of the rule."""
+    colours = iter(COLOURS)
+    return [(RED if name is BOUND else GREY) if dashed else next(colours) for name, _, dashed in layers]
 
 
 def _dots(
