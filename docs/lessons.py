@@ -362,7 +362,8 @@ TWINS = {
         ("learning rate 0.05", "学习率 0.05"), learning_rate=5.0,
     ),
     "parameters_not_updated": _twins(
-        replace(BASE, widths=(4, 4)), SCORE, ("only the last layer is in the optimizer", "优化器里只有最后一层"),
+        replace(DIGITS, widths=(8, 8), epochs=20, learning_rate=0.01), SCORE,
+        ("only the last layer is in the optimizer", "优化器里只有最后一层"),
         ("all layers are", "所有层都在"), given="last",
     ),
     "gradients_not_zeroed": _twins(
