@@ -18,10 +18,10 @@ LANGUAGES = ("en", "zh")
 INDEX = both("What goes wrong in training", "训练会出什么问题")
 ABOUT = both(
     "Every finding of the diagnosis, by family: what it is, why it happens, how it is mended, what to read. Pictures "
-    "show two runs of one small program that differ in nothing else; `docs/lessons.py` has them all. In the terminal: "
+    "show two runs of one small program that differ in nothing else; `docs/twins.py` has them all. In the terminal: "
     "`trivium explain NAME`; in Python: `trivium.explain(NAME)`.",
     "诊断的全部发现，按类别列出：是什么，为什么，怎么改，读什么。图中是同一个小程序的两次训练，其余完全相同；"
-    "程序都在 `docs/lessons.py` 里。终端中：`trivium explain 名称`；Python 中：`trivium.explain(名称)`。",
+    "程序都在 `docs/twins.py` 里。终端中：`trivium explain 名称`；Python 中：`trivium.explain(名称)`。",
 )
 BACK = both("All families", "全部类别")
 

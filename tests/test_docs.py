@@ -12,6 +12,7 @@ from trivium.translations import label, languages
 DOCS = Path(__file__).parents[1] / "docs"
 COMPUTED = ("Gain", "Mean output", "Saturates", "Dead region", "Monotonic", "Width")
 SMALL = 15_000
+HEADING = r"^## (\w+)$"
 
 
 def module(name):
@@ -56,12 +57,17 @@ def test_computed_facts_stand_on_the_page():
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda path: str(path.relative_to(DOCS)))
 def test_links_and_pictures_lead_somewhere(page):
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
-    headings = set(re.findall(r"^## (\w+)$", text, re.MULTILINE))
+    headings = set(re.findall(HEADING, text, re.MULTILINE))
     links = re.findall(r"\]\(([^)\s]+)\)", text)
     for link in links:
         target, _, anchor = link.partition("#")
         assert not target or (page.parent / target).exists(), link
-        assert not anchor or anchor in headings, link
+        there = (
+            set(re.findall(HEADING, (page.parent / target).read_text(), re.MULTILINE))
+            if target and anchor
+            else headings
+        )
+        assert not anchor or anchor in there, link
 
 
 def test_pictures_are_small_and_belong_to_an_entry():
