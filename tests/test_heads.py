@@ -8,6 +8,7 @@ from sklearn.datasets import load_iris
 
 from trivium import NeuralClassifier, NeuralRegressor, heads, losses
 from trivium.catalog import members
+from trivium.heads.meaning import moved
 
 random = np.random.default_rng(0)
 X = random.normal(size=(240, 3)).astype(np.float32)
@@ -114,3 +115,8 @@ def test_the_best_constant_is_found_by_search_where_no_formula_gives_it():
         expected = {"cumulative_logit": -(shares * np.log(shares)).sum(), "brier": 1 - (shares**2).sum()}.get(name)
         assert expected is None or baseline == pytest.approx(expected, rel=1e-3)
         assert baseline > 0.1
+
+
+def test_what_is_known_of_the_squared_error_is_what_trying_finds():
+    head = heads.regressor_head(losses.squared_error, None)
+    assert heads.moves_with(losses.squared_error, head) == moved(losses.squared_error, head)

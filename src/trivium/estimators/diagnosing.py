@@ -23,6 +23,9 @@ CLEAR = 0.5
 """A run without a finding that went this part of the way from a constant prediction to a perfect one has learned:
 simple models, which take their time, need not be asked what the data allow."""
 
+BRIEF = 1.0
+"""Seconds of training below which the same goes for a run that learned anything: the asking would take as long."""
+
 SIDE_BY_SIDE = 4
 """Most mends that are tried at once."""
 
@@ -67,7 +70,10 @@ def look_at(found: Found, task: Task, aside: Part | None, *, thorough: bool = Fa
     recalls = _recalls(found, task, aside)
     record = record_of(found.member, recalls, references=False)
     verdict = diagnose(record)
-    if aside is None or (not thorough and verdict.first is None and _reached(found, task, aside) >= CLEAR):
+    history = found.member.history
+    brief = history.learned and history.seconds[-1] < BRIEF
+    clear = verdict.first is None and (brief or _reached(found, task, aside) >= CLEAR)
+    if aside is None or (clear and not thorough):
         return Verdict(record, verdict)
     record = record_of(found.member, recalls, references=True)
     return Verdict(record, diagnose(record))
