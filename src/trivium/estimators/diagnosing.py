@@ -72,8 +72,8 @@ def look_at(found: Found, task: Task, aside: Part | None, *, thorough: bool = Fa
     verdict = diagnose(record)
     history = found.member.history
     brief = history.learned and history.seconds[-1] < BRIEF
-    clear = verdict.first is None and (brief or _reached(found, task, aside) >= CLEAR)
-    if aside is None or (clear and not thorough):
+    clear = aside is None or brief or _reached(found, task, aside) >= CLEAR
+    if aside is None or (clear and verdict.first is None and not thorough):
         return Verdict(record, verdict)
     record = record_of(found.member, recalls, references=True)
     return Verdict(record, diagnose(record))
