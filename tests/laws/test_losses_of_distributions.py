@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import mpmath as mp
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, optimize, special, stats
 
 from laws.digits import exact, hold, parts, sigmoid, softplus, spread, values_and_slopes
 from trivium import losses
@@ -75,6 +75,40 @@ def test_negative_binomial_holds_its_digits():
     hold("negative_binomial", values, [t[0] for t in truths], places)
     hold("by log_rates", slopes[0], [t[1] for t in truths], places)
     hold("by log_dispersions", slopes[1], [t[2] for t in truths], places)
+
+
+def near_zeros_of_negative_binomial(part):
+    """Rows next to which the loss (part 0), or its slope by log_dispersions (part 2), is 0."""
+
+    def of(z, a, t):
+        r, m = np.exp(-a), np.exp(z)
+        value = (r + t) * np.log1p(m / r) - t * z - (special.gammaln(r + t) - special.gammaln(r) + t * a)
+        steps = special.digamma(r + t) - special.digamma(r) - np.log1p(m / r)
+        return value if part == 0 else r * (steps + (m - t) / (m + r))
+
+    rows, rates = [], np.linspace(-9, 9, 100)
+    for a in np.float32(np.linspace(-5, 7, 25)):
+        for t in np.float32([1, 2, 3, 8, 49, 300, 1e4, 0.5, 12.25]):
+            line = of(rates, np.float64(a), np.float64(t))
+            for k in np.nonzero(line[1:] * line[:-1] < 0)[0]:
+                root = optimize.brentq(of, rates[k], rates[k + 1], args=(np.float64(a), np.float64(t)))
+                rows += [(np.float32(root + off), a, t) for off in (0, 1e-5, 1e-3)]
+    return rows
+
+
+@pytest.mark.parametrize("part", [0, 2])
+def test_negative_binomial_keeps_the_digits_of_a_difference(part):
+    """To 1e-6 of itself where it is above a 2^-20th of its terms; the slope has larger ones within."""
+    rows = near_zeros_of_negative_binomial(part)
+    assert len(rows) > 200
+    z, a, t = np.transpose(rows)
+    values, slopes = values_and_slopes(losses.negative_binomial, z, a, targets=t)
+    truths = []
+    for row in zip(exact(z), exact(a), exact(t), strict=True):
+        true, size = negative_binomial_truth(*row)[part]
+        within = mp.exp(-row[1]) * softplus(row[0] + row[1]) + row[2] if part else 0
+        truths.append((true, max(abs(true), size / 2**20, within / 2**18)))
+    hold("negative_binomial near 0", slopes[1] if part else values, truths, rows)
 
 
 SCALES = np.concatenate([spread(random, 200), random.uniform(-90, 90, 200), random.normal(size=200) * 3]).astype(

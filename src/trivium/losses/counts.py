@@ -12,6 +12,7 @@ from jax import Array
 
 from trivium.losses._cancelling import cancelling, exp_less, exp_less_product, one_less_ratio, product_beside
 from trivium.losses._contract import Nonnegative, Positive, SampleWeight, weighted
+from trivium.losses._dispersed import MOST, REACH, value_and_slopes
 from trivium.losses._special import atanh_rest, held, in_one_type, log_rising, number, times_exp
 from trivium.losses._sums import exp_of_difference, two_sum
 from trivium.numerics import product
@@ -136,13 +137,9 @@ def negative_binomial(
 
 
 @jax.custom_jvp
+@jax.jit
 def _negative_binomial(z: Array, a: Array, targets: Array) -> Array:
-    return _of_parts(z, a, targets)
-
-
-def _of_parts(z: Array, a: Array, targets: Array) -> Array:
-    """Taken apart so that no part overflows where the sum does not."""
-    return _mean_part(z, a) + (_target_part(z, a, targets) - log_rising(targets, a, z + a > 0))
+    return _value_and_slopes(z, a, targets)[0]
 
 
 @_negative_binomial.defjvp
@@ -150,12 +147,51 @@ def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     """By the log rate (m - targets) / (1 + m / r), of which the parts have m and the targets each for itself."""
     z, a, targets = primals
     over, y = _smaller(z, a)
+    loss, gap, by_a = _value_and_slopes(z, a, targets)
     by_mean = held(_mean_by_rate(z, a, over, y))
-    gap = held(exp_less(z, targets, jnp.zeros_like(z)))
     plain = by_mean - _target_by_rate(z, a, targets, over, y)
     by_rate = cancelling(plain, by_mean, z, lambda: _target_by_rate(z, a, gap, over, y))
-    loss, moved = jax.jvp(lambda *others: _of_parts(z, *others), primals[1:], tangents[1:])
-    return loss, moved + by_rate * tangents[0]
+    by_targets = jax.jvp(lambda targets: sum(_parts(z, a, targets)), (targets,), tangents[2:])[1]
+    return loss, by_rate * tangents[0] + (by_a * tangents[1] + by_targets)
+
+
+@jax.custom_jvp
+@jax.jit
+def _value_and_slopes(z: Array, a: Array, targets: Array) -> tuple[Array, Array, Array]:
+    """The loss, m - targets, and the slope by a: by `_dispersed`, where that has more digits."""
+    parts, slopes = _parts_and_slopes(z, a, targets)
+    value, by_a = parts[0] + (parts[1] + parts[2]), slopes[0] + (slopes[1] + slopes[2])
+    mean = held(times_exp(jnp.ones_like(z), z))
+    gap = mean - targets
+    if z.dtype != jnp.float32:
+        return value, gap, by_a
+    by_value, by_gap, by_slope = value_and_slopes(z, a, jnp.minimum(targets, MOST))
+    inside = (jnp.abs(z) < REACH) & (targets < MOST)
+    gap, inside = jnp.where(inside, by_gap, gap), inside & (jnp.abs(a) < REACH)
+    # The precise ones are right to 2^-40 of 1, and of the mean part and the targets, which may be beyond their terms.
+    size, slope_size = (jnp.abs(first) + jnp.abs(last) for first, _, last in (parts, slopes))
+    fit = (size > 2**-12) & ((a > -REACH / 2) | (targets < 1e5))
+    value = jnp.where(inside & fit, by_value, value)
+    return value, gap, jnp.where(inside & (slope_size > (parts[0] + targets + 1) * 2**-16), by_slope, by_a)
+
+
+@_value_and_slopes.defjvp
+def _(primals: tuple, tangents: tuple) -> tuple:
+    moved = jax.jvp(_negative_binomial, primals, tangents)[1]
+    z, _, _ = primals
+    gap_moved = held(times_exp(jnp.ones_like(z), z)) * tangents[0] - tangents[2]
+    by_a_moved = jax.jvp(lambda *given: sum(_parts_and_slopes(*given)[1]), primals, tangents)[1]
+    return _value_and_slopes(*primals), (moved, gap_moved, by_a_moved)
+
+
+def _parts(z: Array, a: Array, targets: Array) -> tuple[Array, Array, Array]:
+    """Taken apart so that no part overflows where the sum does not."""
+    return _mean_part(z, a), _target_part(z, a, targets), -log_rising(targets, a, z + a > 0)
+
+
+def _parts_and_slopes(z: Array, a: Array, targets: Array) -> tuple[tuple, tuple]:
+    """The parts, and each one's slope by a."""
+    return jax.jvp(lambda a: _parts(z, a, targets), (a,), (jnp.ones_like(a),))
 
 
 @jax.custom_jvp
