@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 import trivium
 from trivium import NeuralClassifier, NeuralRegressor, learning_rate_sweep
-from trivium.cli import app
 from trivium.candidates import LADDER
+from trivium.cli import app
 
 random = np.random.default_rng(0)
 X = random.normal(size=(300, 4))

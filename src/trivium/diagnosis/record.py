@@ -132,9 +132,9 @@ class RunRecord:
                 header = json.loads(str(stored["header"]))
                 arrays = {name: stored[name] for name in ARRAYS if name in stored}
                 version = header["format_version"]
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError):
             raise ValueError(
-                f"the record must be a file that RunRecord.save wrote, got {str(path)!r} ({error}). Check the path."
+                f"the record must be a file that RunRecord.save wrote, got {str(path)!r}. Check the path."
             ) from None
         if version > FORMAT_VERSION:
             raise ValueError(

@@ -31,6 +31,7 @@ from trivium.estimators.members import (
 )
 from trivium.estimators.models import Model
 from trivium.estimators.parameters import Parameters
+from trivium.estimators.weights import as_rows
 from trivium.heads import Head
 from trivium.report import notes
 from trivium.report.search import summary as in_sentences
@@ -251,6 +252,7 @@ class NeuralEstimator(Parameters):
 
     def _part(self, X: Any, y: Any, sample_weight: Any, *, first: bool) -> Part:
         """Encoded rows with their targets; the first time, columns and targets are learned."""
+        X, y, sample_weight = as_rows(X, y, sample_weight)
         inputs, numbers = self._learn_table(X, y) if first else self._known_table(X, y)
         weights = self._weights(sample_weight, len(numbers)) * self._class_weights(numbers)
         return Part(inputs, numbers, weights)

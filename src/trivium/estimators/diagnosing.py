@@ -13,6 +13,7 @@ from trivium.diagnosis.engine import record_of
 from trivium.diagnosis.finding import Finding
 from trivium.diagnosis.ranking import Diagnosis, diagnose
 from trivium.diagnosis.record import RunRecord
+from trivium.diagnosis.texts import both, language, said
 from trivium.estimators.members import Found, Part, Task
 from trivium.estimators.models import average
 from trivium.report.notes import DiagnosisWarning
@@ -91,16 +92,17 @@ def _reached(found: Found, task: Task, aside: Part) -> float:
     return (score - constant) / (1 - constant) if constant < 1 else 1.0
 
 
-def in_words(diagnosis: Diagnosis) -> str:
-    """The root of what is wrong, with its numbers and what to do; or why all is well."""
-    root = diagnosis.first
+def in_words(diagnosis: Diagnosis, lang: str | None = None) -> str:
+    """The root of what is wrong, with its numbers and what to do, or why all is well; in the locale's language."""
+    lang, root = language(lang), diagnosis.first
     if root is None:
-        return diagnosis.healthy
-    numbers = "; ".join(f"{entry.what}: {_short(entry.value)}" for entry in root.evidence[:2])
-    said = [f"{root.name.replace('_', ' ')}: {root.symptom}", root.cause]
-    said += [f"Measured: {numbers}."] if numbers else []
-    said += [f"To mend it: {root.remedies[0].text}"] if root.remedies else []
-    return " ".join(said)
+        return said(diagnosis.healthy, lang)
+    numbers = "; ".join(f"{said(entry.what, lang)}: {_short(entry.value)}" for entry in root.evidence[:2])
+    words = [f"{root.name.replace('_', ' ')}: {said(root.symptom, lang)}", said(root.cause, lang)]
+    words += [said(both(f"Measured: {numbers}.", f"测得：{numbers}。"), lang)] if numbers else []
+    if root.remedies:
+        words.append(said(both("To mend it: ", "改法："), lang) + said(root.remedies[0].text, lang))
+    return " ".join(words)
 
 
 def tell(diagnosis: Diagnosis, on_problem: str) -> None:

@@ -63,6 +63,10 @@ def overfitting(run: Signals) -> Finding | None:
     )
 
 
+COUPLED = ("adam", "adamax", "nadam", "radam", "rmsprop", "adagrad", "adadelta")
+"""Optimizers of PyTorch that add weight decay to the gradient and then normalise it."""
+
+
 def over_regularized(run: Signals) -> Finding | None:
     """A penalty on the weights, or weight decay, has shrunk them to where nothing can be learned.
 
@@ -73,8 +77,10 @@ def over_regularized(run: Signals) -> Finding | None:
     if not (decay or penalty) or not run.unlearned or run.broken:
         return None
     shrunk = run.shrunk
-    strong = decay * run.learning_rate * run.steps > 2 if math.isfinite(run.learning_rate) else False
-    if not (shrunk < 0.6 or (strong and run.stuck)):
+    pull = decay * run.learning_rate * run.steps if math.isfinite(run.learning_rate) else math.nan
+    # Decoupled decay shrinks weights by exp(-pull) at most; in a gradient that Adam and its kin normalise, by far more.
+    able = penalty or run.optimizer.get("name") in COUPLED or not pull < 0.1
+    if not ((shrunk < 0.6 and able) or (pull > 2 and run.stuck)):
         return None
     return Finding(
         name="over_regularized",
