@@ -190,6 +190,7 @@ def test_balanced_classes_weigh_the_same():
         NeuralClassifier(**SMALL | {"class_weight": "equal"}).fit(IRIS, SPECIES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "more",
     [

@@ -8,6 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from trivium import NeuralClassifier, NeuralRegressor, choices, learning_rate_sweep, load, network, presets
 from trivium.network import embeddings
 
+pytestmark = pytest.mark.slow
+
 random = np.random.default_rng(0)
 LEVELS = list("abcdefghijkl")
 X = pd.DataFrame({"a": random.normal(size=130), "b": random.normal(size=130), "level": random.choice(LEVELS, 130)})

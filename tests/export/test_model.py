@@ -129,6 +129,7 @@ def test_labels_keep_their_type(classes):
     assert run_estimator(estimator, NUMBERS)["label"].dtype.kind == ("O" if kind == "U" else kind)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "options"),
     [

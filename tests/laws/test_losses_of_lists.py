@@ -13,6 +13,8 @@ import pytest
 from laws.digits import SMALLEST, exact, sigmoid, softplus
 from trivium import losses
 
+pytestmark = pytest.mark.slow
+
 MOST = 1e-6
 random = np.random.default_rng(17)
 LISTS, ITEMS = 12, 4

@@ -16,6 +16,8 @@ from trivium.tables.encode import block_encoder, check_frame, codes, encode
 from trivium.tables.read import as_frame
 from trivium.tables.schema import Schema, learn_schema
 
+pytestmark = pytest.mark.slow
+
 N = 24
 """Rows: enough for texts to be looked into."""
 

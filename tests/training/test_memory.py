@@ -44,6 +44,7 @@ def test_what_cannot_fit_is_told_before_it_is_tried(monkeypatch):
         NeuralRegressor((16,), epochs=1).fit(X, Y)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from the kernel")
 def test_a_fit_takes_about_what_was_foreseen():
     """Within a factor of two of what the growth of the process shows, for a table that dwarfs the rest."""
