@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from trivium import NeuralClassifier
+from trivium import NeuralClassifier, load
 from trivium.diagnosis.record import RunRecord
 from trivium.estimators.diagnosing import TrainingError
 from trivium.report.notes import DiagnosisWarning
@@ -14,7 +14,7 @@ LINEAR = {"hidden_widths": (), "epochs": 60, "learning_rate": 0.1, "random_state
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_a_linear_model_on_xor_is_told_what_it_lacks_and_mended_on_request():
+def test_a_linear_model_on_xor_is_told_what_it_lacks_and_mended_on_request(tmp_path):
     with pytest.warns(DiagnosisWarning, match="missing nonlinearity"):
         model = NeuralClassifier(**LINEAR).fit(XOR_X, XOR_Y)
     assert model.diagnosis_.first.name == "missing_nonlinearity"
@@ -28,6 +28,11 @@ def test_a_linear_model_on_xor_is_told_what_it_lacks_and_mended_on_request():
     assert kept[0].after < kept[0].before
     assert mended.get_params()["hidden_widths"] == ()  # the user's choice stays what it was
     assert mended.choices_["hidden_widths"] != []
+    mended.save(tmp_path / "mended")
+    for model in (mended, load(tmp_path / "mended")):  # what mended it stands for further rows
+        model.partial_fit(XOR_X, XOR_Y)
+        assert model.choices_["hidden_widths"] != []
+        assert model.score(XOR_X, XOR_Y) == 1
 
 
 def test_a_healthy_run_is_left_in_peace_and_its_record_can_be_saved(tmp_path):

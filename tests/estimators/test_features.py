@@ -165,6 +165,8 @@ def test_a_warm_start_goes_on_where_the_last_fit_ended():
     again = model.fit(X, Y).history_.train_loss
     assert again[0] < np.mean(first[:3])
     assert NeuralRegressor(**SMALL | {"epochs": 20}).fit(X, Y).history_.train_loss == first
+    with pytest.raises(ValueError, match="warm_start must go on with the network of the last fit"):
+        model.set_params(hidden_widths=(8,)).fit(X, Y)
 
 
 def test_a_weight_counts_a_row_as_often():

@@ -157,3 +157,12 @@ def test_what_nobody_searched_for_is_trained_to_its_end():
     assert (table.ending == "overtaken").any()
     assert table.validation_loss[0] == min(alone.history_.validation_loss)
     assert table.validation_loss.min() <= table.validation_loss[0]
+
+
+def test_a_warm_start_goes_on_with_what_was_found():
+    model = NeuralRegressor("auto", activation="auto", population=6, warm_start=True, **SMALL).fit(X, Y)
+    found, losses = model.choices_, model.history_.train_loss
+    model.fit(X, Y)
+    assert model.choices_["hidden_widths"] == found["hidden_widths"]
+    assert model.choices_["activation"] == found["activation"]
+    assert model.history_.train_loss[0] < losses[0]

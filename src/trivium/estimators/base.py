@@ -14,7 +14,7 @@ from trivium import activations, candidates, choices, losses, outcomes
 from trivium.candidates import Plan
 from trivium.catalog import get
 from trivium.choices import Choices
-from trivium.estimators import diagnosing, inputs, models, watching
+from trivium.estimators import after_epoch, diagnosing, inputs, models
 from trivium.estimators.bagging import bagged, folds
 from trivium.estimators.members import (
     Found,
@@ -167,18 +167,27 @@ class NeuralEstimator(Parameters):
 
     # --- training ------------------------------------------------------------------------------------------------
 
-    def _plan(self) -> tuple[Plan, int, np.random.RandomState]:
-        """The candidates, the seed of the first, and what parts the rows. Raises ValueError for wrong parameters."""
+    def _plan(self, given: Mapping[str, Any] | None = None) -> tuple[Plan, int, np.random.RandomState]:
+        """The candidates, the seed of the first, and what parts the rows. Raises ValueError for wrong parameters.
+
+        given  the parameters, where they are not the estimator's own
+        """
         devices.prepare()  # before the first computation, so that it finds the cache of compiled programs
         random = check_random_state(self.random_state)
         seed = random.randint(2**31)
-        return candidates.plan(self._given, self._task, np.random.RandomState(seed)), seed, random
+        given = self._given if given is None else given
+        return candidates.plan(given, self._task, np.random.RandomState(seed)), seed, random
+
+    @property
+    def _settled(self) -> dict[str, Any]:
+        """The parameters with what the last fit found for those left open, and with what mended it."""
+        return {**self._given, **getattr(self, "_found_", {}), **getattr(self, "_mended_", {})}
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation_data: Any) -> None:
         """Everything that `fit` does."""
         began = time.perf_counter()
-        plan, seed, random = self._plan()
         going_on = self.models_[0] if self.warm_start and hasattr(self, "models_") else None
+        plan, seed, random = self._plan(None if going_on is None else self._settled)
         whole = self._part(X, y, sample_weight, first=going_on is None)
         task = self._task_of(whole.y, going_on, watched=self.on_problem != "ignore")
         given = self._given
@@ -196,14 +205,11 @@ class NeuralEstimator(Parameters):
             found = self._found(plan, task, first, aside, seed, limits, going_on)
         if given["bagging"] is None:
             found = cast(Found, found)
-            if aside is not None:
-                self._learn_from_aside(models.average(found.models, aside.inputs), aside)
         else:
             candidate, search = (plan.candidates[0], None) if found is None else (found.candidate, found.search)
             fold = folds(whole.y, given["bagging"], random, classes=task.classes is not None)
             found, self.out_of_fold_ = bagged(candidate, task, whole, fold, seed, limits, verbose=self.verbose)
             found = found._replace(search=search)
-            self._learn_from_aside(self.out_of_fold_, whole)
         verdict = None
         if self.on_problem != "ignore":
             thorough = self.on_problem != "warn"
@@ -218,11 +224,20 @@ class NeuralEstimator(Parameters):
                 return found.candidate.choices.in_words(found.frame.loss, len(first.inputs))
 
             found, verdict, self.repairs_ = diagnosing.mended(found, verdict, task, aside, used, again)
+        if given["bagging"] is not None:
+            self._learn_from_aside(self.out_of_fold_, whole)
+        elif aside is not None:
+            self._learn_from_aside(models.average(found.models, aside.inputs), aside)
         self.models_, self._search_ = found.models, found.search
         self.record_, self.diagnosis_ = verdict or (None, None)
         self.history_ = found.member.history
         self.choices_ = found.candidate.choices.in_words(found.frame.loss, len(first.inputs))
-        self._found_ = {name: found.candidate.given[name] for name in plan.open}
+        chosen = found.candidate.given
+        if going_on is None:
+            self._found_ = {name: chosen[name] for name in plan.open}
+            self._mended_: dict[str, Any] = {}
+        if any(repair.kept for repair in self.repairs_):
+            self._mended_ = {name: value for name, value in chosen.items() if value != self._settled[name]}
         self._state_ = None
         linear = not found.candidate.choices.hidden_widths
         notes.warn_of(self.history_, found.member.numbers.get("learning_rate"), linear=linear)
@@ -244,9 +259,14 @@ class NeuralEstimator(Parameters):
         """Train the candidates, and choose among them."""
         standing = None if going_on is None else going_on.parameters
         members, frames = members_of(plan.candidates, task, first, aside, seed, standing)
+        if going_on is not None and any(member.program.network != going_on.network for member in members):
+            raise ValueError(
+                "warm_start must go on with the network of the last fit, got other choices for it: "
+                f"{members[0].program.network}. Set warm_start=False, or leave them as they were."
+            )
         framed = {id(member): pair for member, *pair in zip(members, plan.candidates, frames, strict=True)}
         truth = None if aside is None else self._truth(aside.y)
-        on_epoch = watching.hook(self, framed, aside, truth)
+        on_epoch = after_epoch.hook(self, framed, aside, truth)
         trained(members, limits, races=plan.races, verbose=self.verbose, on_epoch=on_epoch)
         return selected(members, frames, plan, task, aside, self._given["ensemble"], in_units=in_units)
 
@@ -295,7 +315,7 @@ class NeuralEstimator(Parameters):
 
     def _epoch_on(self, X: Any, numbers: np.ndarray, sample_weight: Any, *, first: bool) -> None:
         """One more epoch, on these rows, from where the parameters stand."""
-        given = {**self._given, **getattr(self, "_found_", {}), "population": 1, "ensemble": None}
+        given = {**self._settled, "population": 1, "ensemble": None}
         plan = candidates.plan(given, self._task, np.random.RandomState(0))
         if plan.open:
             raise ValueError(

@@ -223,5 +223,5 @@ def test_auto_is_refused_where_it_cannot_search(changes, message):
 
 
 def test_auto_needs_a_fit_before_a_partial_fit():
-    with pytest.raises(ValueError, match="learning_rate must be a number at the first partial_fit"):
+    with pytest.raises(ValueError, match="learning_rate must be chosen at the first partial_fit"):
         clone(REGRESSOR).set_params(learning_rate="auto").partial_fit(X, NUMBERS)
