@@ -10,6 +10,7 @@ import optax
 import pytest
 
 from trivium import losses
+from trivium.compiling import quickly
 from trivium.losses import binary, divergences, margins, multiclass, noise
 
 random = np.random.default_rng(5)
@@ -70,8 +71,8 @@ def test_derivatives_are_differences(name):
         def both(given):
             return jax.value_and_grad(lambda given: loss(given, targets).sum())(given)
 
-        (low, low_slope), (high, high_slope) = map(jax.jit(both), (given - step, given + step))
-        (_, slope), (rise, curved) = jax.jvp(both, (given,), (step,))
+        (low, low_slope), (high, high_slope) = map(quickly(both), (given - step, given + step))
+        (_, slope), (rise, curved) = quickly(lambda given, step: jax.jvp(both, (given,), (step,)))(given, step)
         assert rise == pytest.approx(float(high - low) / 2, rel=1e-6, abs=1e-12)
         assert rise == pytest.approx(float((slope * step).sum()), rel=1e-9)
         np.testing.assert_allclose(curved, (high_slope - low_slope) / 2, rtol=1e-4, atol=1e-12)
@@ -88,7 +89,7 @@ def test_second_derivatives_are_finite_however_large_the_outputs(name):
     given, targets = given[: len(sizes)], targets[: len(sizes)]
     given = given * sizes.reshape(-1, *[1] * (given.ndim - 1))
     assert np.isfinite(loss(given, targets)).all()
-    assert np.isfinite(jax.jit(jax.vmap(jax.hessian(loss)))(given, targets)).all()
+    assert np.isfinite(quickly(jax.vmap(jax.hessian(loss)))(given, targets)).all()
 
 
 @every_loss
@@ -102,12 +103,12 @@ def test_weights_and_numbers_may_be_traced(name):
         for key, value in inspect.signature(loss).parameters.items()
         if isinstance(value.default, float)
     }
-    traced = jax.jit(lambda given, targets, numbers: loss(given, targets, **numbers))(given, targets, numbers)
+    traced = quickly(lambda given, targets, numbers: loss(given, targets, **numbers))(given, targets, numbers)
     np.testing.assert_allclose(traced, plain, rtol=2e-6, atol=1e-7)
     if not numbers:
         return
     numbers = {key: value or 0.1 for key, value in numbers.items()}  # at 0 a number can be moved to one side alone
-    total = jax.jit(jax.value_and_grad(lambda numbers: loss(given, targets, **numbers).sum()))
+    total = quickly(jax.value_and_grad(lambda numbers: loss(given, targets, **numbers).sum()))
     moves = total(numbers)[1]
     for key, value in numbers.items():
         up, down = ({**numbers, key: value + step} for step in (1e-2, -1e-2 if value != 1 else 0))

@@ -15,6 +15,7 @@ from sklearn import metrics
 from laws.precision import worst_ulps
 from trivium import losses
 from trivium.catalog import members, parameter_domains, violation
+from trivium.compiling import quickly
 
 LOSSES = members(losses)
 every_loss = pytest.mark.parametrize("name", LOSSES)
@@ -164,13 +165,13 @@ def test_gradients_are_differences_and_second_derivatives_finite(name):
         given, targets = example(name, np.random.default_rng(1))
         flat, back = ravel_pytree(list(map(jnp.asarray, given)))
         targets = jnp.asarray(targets)
-        total = jax.jit(lambda flat: loss(*back(flat), targets).sum())
-        gradient = np.asarray(jax.grad(total)(flat))
+        total = quickly(lambda flat: loss(*back(flat), targets).sum())
+        gradient = np.asarray(quickly(jax.grad(total))(flat))
         for place in range(len(flat)):
             step = jnp.zeros_like(flat).at[place].set(1e-6)
             difference = (total(flat + step) - total(flat - step)) / 2e-6
             assert gradient[place] == pytest.approx(float(difference), rel=1e-5, abs=1e-7)
-        assert np.isfinite(jax.hessian(total)(flat)).all()
+        assert np.isfinite(quickly(jax.hessian(total))(flat)).all()
 
 
 @every_loss
@@ -180,7 +181,7 @@ def test_compiled_mapped_and_plain_agree_and_nan_stays(name):
     given, targets = [jnp.asarray(array, jnp.float32) for array in given], jnp.asarray(targets)
     plain = loss(*given, targets)
     np.testing.assert_allclose(jax.jit(loss)(*given, targets), plain, rtol=2e-5, atol=1e-7)
-    both = jax.vmap(loss)(*(jnp.stack([array, array]) for array in given), jnp.stack([targets, targets]))
+    both = quickly(jax.vmap(loss))(*(jnp.stack([array, array]) for array in given), jnp.stack([targets, targets]))
     np.testing.assert_allclose(both[1], plain, rtol=2e-5, atol=1e-7)
     assert np.isnan(loss(given[0].at[0].set(jnp.nan), *given[1:], targets).sum())
 
@@ -191,7 +192,7 @@ def test_keeps_the_type_of_what_the_network_puts_out(name, dtype):
     with jax.enable_x64(True), jax.numpy_dtype_promotion("strict"):
         given, targets = example(name, np.random.default_rng(0))
         targets = jnp.asarray(targets, jnp.int32 if targets.dtype.kind == "i" else dtype)
-        loss = jax.jit(LOSSES[name])
+        loss = quickly(LOSSES[name])
         exact = np.asarray(loss(*(jnp.asarray(array, jnp.float64) for array in given), targets), float)
         losses_ = loss(*(jnp.asarray(array, dtype) for array in given), targets)
         assert losses_.dtype == dtype
@@ -204,7 +205,7 @@ def test_a_weight_of_two_is_a_row_twice_and_of_zero_none(name):
     loss = LOSSES[name]
     given, targets = example(name, np.random.default_rng(2))
     given, targets = [jnp.asarray(array, jnp.float32) for array in given], jnp.asarray(targets)
-    compiled = jax.jit(loss)
+    compiled = quickly(loss)
     for weights in ([1, 0, 1, 1, 1], [0, 2, 1, 0, 1]):
         if name in NO_REPETITION and max(weights) > 1:
             continue

@@ -29,6 +29,7 @@ from laws.problems import (
 )
 from trivium import optimizers
 from trivium.catalog import members, parameter_domains
+from trivium.compiling import quickly
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")
 MEMBERS = members(optimizers)
@@ -235,7 +236,7 @@ def test_goes_down(name, problem):
     default = inspect.signature(optimizer).parameters["learning_rate"].default
     options = {"weight_decay": 0.0} if takes(name, "weight_decay") else {}
 
-    @jax.jit
+    @quickly
     @jax.vmap
     def last(rate):
         return loss(optimizers.evaluation_parameters(*descend(optimizer(rate, **options), steps, start, loss)[0][::-1]))
@@ -290,7 +291,7 @@ def test_keeps_the_type_of_the_parameters_and_mixes_it_with_traced_rates(name, d
         start = factors(dtype)
         options = {"start_distance": jnp.float32(0.01)} if takes(name, "start_distance") else {}
         default = inspect.signature(MEMBERS[name]).parameters["learning_rate"].default
-        points, states = jax.jit(jax.vmap(lambda rate: descend(MEMBERS[name](rate, **options), 4, start, product)[0]))(
+        points, states = quickly(jax.vmap(lambda rate: descend(MEMBERS[name](rate, **options), 4, start, product)[0]))(
             jnp.float32(default) * jnp.float32([0.1, 1, 30, 300])
         )  # of a small one a step may be rounded away
         assert all(leaf.dtype == dtype for leaf in jax.tree.leaves(points))
@@ -349,7 +350,7 @@ def test_a_learning_rate_may_be_a_schedule_of_the_steps_before(name):
         optimizer = MEMBERS[name](lambda count: jnp.where(count < 3, 1e-4, later))
         return descend(optimizer, 6, points(jnp.float32), rosenbrock)[1]
 
-    larger, constant = jax.jit(jax.vmap(seen))(jnp.float32([2e-4, 1e-4]))
+    larger, constant = quickly(jax.vmap(seen))(jnp.float32([2e-4, 1e-4]))
     np.testing.assert_allclose(larger[:4], constant[:4], rtol=1e-5)
     assert np.isfinite(larger).all()
 

@@ -205,4 +205,4 @@ def test_a_training_run_is_diagnosed_in_the_terminal_in_the_page_and_from_its_re
     assert "A linear model" in again.stdout
     unseen = CliRunner().invoke(app, [*words, "--on-problem", "ignore"], env=environment)
     assert unseen.exit_code == 2
-    assert "Set on_problem to warn" in unseen.stderr.replace("\n", " ")
+    assert "Set on_problem to warn" in " ".join(unseen.stderr.split())

@@ -1,5 +1,7 @@
 """What the compiled epochs see of a network in training, against the same by hand; and noise in its steps."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from trivium import activations, heads, losses, network, optimizers
 from trivium.initializers import he_normal
 from trivium.network.noise import dropped, uniform
-from trivium.training import augment, snapshots
+from trivium.training import augment, population, snapshots
 from trivium.training.batches import Batch
 from trivium.training.epochs import keys, start
 from trivium.training.history import History
@@ -23,7 +25,7 @@ NETWORK = network.Perceptron((8, 6), activations.relu, 1, initializer=he_normal)
 HEAD = heads.regressor_head(losses.squared_error, None)
 
 
-def member(epochs=6, batch_size=32, **more):
+def member(epochs=6, batch_size=32, *, watched=True, **more):
     program = Program(
         NETWORK,
         HEAD,
@@ -32,14 +34,19 @@ def member(epochs=6, batch_size=32, **more):
         (),
         heads.squared_distance,
         batch_size,
-        watched=True,
         **more,
     )
     init_key, order_key = keys(0)
     parameters = NETWORK.init(init_key, X)
     numbers = {"learning_rate": 0.01}
     one = Member(
-        program, numbers, start(program, numbers, parameters, order_key), table(X, Y, None), None, History("R2", 1)
+        program,
+        numbers,
+        start(program, numbers, parameters, order_key),
+        table(X, Y, None),
+        None,
+        History("R2", 1),
+        watched=True,
     )
     train_population([one], epochs=epochs)
     return one, jax.tree.map(np.asarray, parameters)
@@ -73,6 +80,32 @@ def test_losses_come_at_the_resolution_of_steps():
     )
     one, _ = member(batch_size=1)
     assert all(len(look.step_loss) == 60 for look in one.looks)  # every fifth of 300
+
+
+def test_looks_are_taken_when_they_are_due_and_change_nothing():
+    one, _ = member(epochs=60)
+    apart = snapshots.every(10, 60)
+    assert apart > 1
+    taken = [look.epoch for look in one.looks if look.before is not None]
+    assert taken == [epoch for epoch in range(60) if snapshots.due(epoch, apart)]
+    assert [look.epoch for look in one.looks] == list(range(60))
+    for first, second in itertools.pairwise(taken):
+        assert snapshots.next_due(first, apart) == second
+    unwatched, _ = member(epochs=60, watched=False)
+    assert unwatched.looks == []
+    assert unwatched.history.train_loss == one.history.train_loss
+
+
+def test_a_brief_training_is_the_usual_one_up_to_rounding(monkeypatch):
+    brief, _ = member()
+    monkeypatch.setattr(population, "BRIEF", 0.0)
+    usual, _ = member()
+    np.testing.assert_allclose(brief.history.train_loss, usual.history.train_loss, rtol=1e-5)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
+        brief.state.parameters,
+        usual.state.parameters,
+    )
 
 
 def test_looks_grow_rarer_so_that_they_cost_little():

@@ -107,7 +107,6 @@ def program_of(chosen: Choices, frame: Frame, task: Task, n: int) -> Program:
         metric=task.distance,
         batch_size=chosen.batch(n),
         schedules=chosen.schedules,
-        watched=task.watched,
     )
 
 
@@ -141,7 +140,11 @@ def members_of(
             initial[start_of] = program.network.init(init_key, rows.X) if standing is None else standing
         state = start(program, chosen.numbers, initial[start_of], order_key)
         history = History(task.metric, baseline)
-        members.append(Member(program, chosen.numbers, state, rows, rows_aside, history, stays=candidate.stays))
+        members.append(
+            Member(
+                program, chosen.numbers, state, rows, rows_aside, history, stays=candidate.stays, watched=task.watched
+            )
+        )
         used.append(frame)
     return members, used
 

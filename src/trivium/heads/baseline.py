@@ -9,6 +9,7 @@ from jax import Array
 from scipy.optimize import minimize
 
 from trivium import activations, losses
+from trivium.compiling import quickly
 from trivium.heads.head import Head, softmax
 
 
@@ -30,7 +31,7 @@ def baseline_loss(head: Head, loss: Callable[..., Array], targets: np.ndarray) -
     constants = _constants(head, targets)
     if not constants:
         return _least(mean_loss, np.zeros(() if head.flat else head.width, np.float32))
-    compiled = jax.jit(mean_loss)
+    compiled = quickly(mean_loss)
     return min(float(compiled(jnp.asarray(constant, jnp.float32))) for constant in constants)
 
 
@@ -53,7 +54,7 @@ def _constants(head: Head, targets: np.ndarray) -> list[np.ndarray]:
 
 def _least(function: Callable[[Array], Array], start: np.ndarray) -> float:
     """The least value of a smooth function that the search finds from a start."""
-    both = jax.jit(jax.value_and_grad(function))
+    both = quickly(jax.value_and_grad(function))
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         value, slope = both(jnp.asarray(flat.reshape(start.shape), jnp.float32))

@@ -13,6 +13,7 @@ from jax import Array
 
 from trivium import initializers
 from trivium.catalog import learned_parameters
+from trivium.compiling import quickly
 from trivium.initializers import Initializer
 from trivium.network.front import sample
 from trivium.network.interface import Numbers, Parameters, Trace
@@ -144,7 +145,7 @@ def linear(layer: dict[str, Array], X: Array, parametrisation: Parametrisation =
     return z + layer["biases"][None, :]
 
 
-_started = jax.jit(started, static_argnums=0)
+_started = quickly(started, static=("network",))
 
 
 def init(
@@ -180,7 +181,7 @@ def _init(
     return layers
 
 
-_init_compiled = jax.jit(_init, static_argnums=(1, 2, 3, 4))
+_init_compiled = quickly(_init, static=("widths", "initializer", "activation", "dtype"))
 
 
 def apply(parameters: Parameters, X: Array, activation: Callable[..., Array]) -> Array:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from trivium.catalog import learned_parameters
+from trivium.compiling import quickly
 from trivium.network.front import Front, sample
 from trivium.network.interface import Numbers, Parameters, Trace
 from trivium.network.noise import dropped
@@ -116,7 +117,7 @@ class TabM:
         return jnp.einsum("nki,kio->nko", self._by_copy(X), layer["weights"]) + layer["biases"][None]
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(quickly, static=("network",))
 def _init(network: TabM, key: Array, X: Array) -> Parameters:
     parameters: Parameters = []
     if network.front.learns:

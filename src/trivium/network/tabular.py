@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from trivium.compiling import quickly
 from trivium.initializers import Initializer
 from trivium.network import gates
 from trivium.network.front import Front, sample
@@ -101,4 +101,4 @@ def _init(network: Tabular, initializer: Initializer, key: Array, X: Array) -> P
     return [front, *layers.init(jax.random.fold_in(key, 1), network.front.apply(front, X))]
 
 
-_init_compiled = partial(jax.jit, static_argnums=(0, 1))(_init)
+_init_compiled = quickly(_init, static=("network", "initializer"))

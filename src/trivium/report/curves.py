@@ -16,6 +16,7 @@ import optax
 
 from trivium.cards import CATALOGS, entries
 from trivium.catalog import members
+from trivium.compiling import quickly
 from trivium.properties import is_elementwise
 
 POINTS = 401
@@ -98,9 +99,9 @@ def _of_loss(loss: Callable) -> Curves | None:
         ways.append((with_three, f"{outputs[0]}[0], target 0"))
     for of, across in ways:
         try:
-            value = np.asarray(of(places))
-            alone = np.asarray(of(places[:3]))
-            slope = np.asarray(jax.grad(lambda x, of=of: of(x).sum())(places))
+            value = np.asarray(quickly(of)(places))
+            alone = np.asarray(quickly(of)(places[:3]))
+            slope = np.asarray(quickly(jax.grad(lambda x, of=of: of(x).sum()))(places))
         except (ValueError, TypeError, IndexError):
             continue
         if value.shape == places.shape and np.allclose(alone, value[:3], equal_nan=True):
@@ -184,7 +185,7 @@ def path(name: str, *, steps: int = 60) -> Path | None:
     if rates is None:
         places, losses = run(None)
         return Path(np.asarray(places), np.asarray(losses), None)
-    places, losses = map(np.asarray, jax.jit(jax.vmap(run))(rates))
+    places, losses = map(np.asarray, quickly(jax.vmap(run))(rates))
     # Over the last quarter, so that a rate that swings around the end does not win by chance.
     late = np.where(np.isfinite(losses), losses, np.inf)[:, -steps // 4 :].mean(axis=1, dtype=float)
     arrived = np.flatnonzero(late < losses[0, 0] / 100)

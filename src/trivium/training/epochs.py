@@ -10,6 +10,7 @@ import numpy as np
 import optax
 from jax import Array, lax
 
+from trivium.compiling import quickly
 from trivium.network import Parameters
 from trivium.optimizers import evaluation_parameters
 from trivium.training import snapshots
@@ -20,20 +21,12 @@ from trivium.training.steps import update
 
 
 class Record(NamedTuple):
-    """What an epoch reports: weighted means over rows, and what was looked at. In a chunk, one entry per epoch."""
+    """What an epoch reports: weighted means over rows, and losses by step. In a chunk, one entry per epoch."""
 
     train_loss: Array
     train_metric: Array
     validation_loss: Array
     validation_metric: Array
-    watched: "Watched | None"  # of a program that is watched
-
-
-class Watched(NamedTuple):
-    """Signals for the diagnosis."""
-
-    looked: Array  # (), whether the snapshot was taken
-    before: Snapshot  # the first step of the epoch; not finite where it was not taken
     step_loss: Array  # (STEPS,) losses on batches at even distances; -inf where an epoch has fewer
 
 
@@ -41,7 +34,7 @@ STEPS = 64
 """Most losses at the resolution of steps that an epoch reports."""
 
 
-@jax.jit
+@quickly
 def keys(seed: Any) -> tuple[Array, Array]:
     """For the initial weights, and for the order of the rows."""
     init_key, order_key = jax.random.split(jax.random.PRNGKey(seed))
@@ -67,13 +60,12 @@ def traced(numbers: Mapping[str, float]) -> dict[str, np.float32]:
     return {name: np.float32(value) for name, value in numbers.items()}
 
 
-@partial(jax.jit, static_argnames="program")
+@partial(quickly, static=("program",))
 def _first_optimizer_state(program: Program, numbers: Mapping[str, Array], parameters: Parameters) -> optax.OptState:
     return program.transformation(numbers).init(parameters)
 
 
-@partial(jax.jit, static_argnames="program")
-def run(
+def _run(
     program: Program,
     numbers: Mapping[str, Array],
     state: State,
@@ -104,6 +96,11 @@ def run(
         return state, jax.tree.map(lambda series, value: series.at[here].set(value), records, record)
 
     return lax.while_loop(goes_on, one_epoch, (state, empty))
+
+
+run = partial(jax.jit, static_argnames="program")(_run)
+run_briefly = quickly(_run, static=("program",))
+"""`run` for a training so short that the compiler would take longer than it."""
 
 
 Call = tuple[Mapping[str, Any], State, Rows, Rows | None, Any, Any]
@@ -141,7 +138,6 @@ def _epoch(
     key, order_key = jax.random.split(state.key)
     carry = (state.parameters, state.optimizer)
     steps = n_batches(train.n, program.batch_size) if program.batch_size != EVERY_ROW else 1
-    watched = _look(program, numbers, state, train, key, steps) if program.watched else None
     if program.batch_size == EVERY_ROW:
         carry, sums = _step(program, numbers, carry, take(train, 0, train.room), key, state.epoch)
         losses = jnp.full(STEPS, -jnp.inf, jnp.float32).at[0].set(sums.loss / sums.weight)
@@ -155,11 +151,11 @@ def _epoch(
             batch = take(shuffled_rows, place * program.batch_size, program.batch_size)
             noise_key = jax.random.fold_in(key, place)
             carry, new = _step(program, numbers, carry, batch, noise_key, state.epoch * steps + place)
-            if losses is not None:  # a step without a place writes behind the end, and so nowhere
-                losses = losses.at[_place(place, steps)].set(new.loss / new.weight, mode="drop")
+            # a step without a place writes behind the end, and so nowhere
+            losses = losses.at[_place(place, steps)].set(new.loss / new.weight, mode="drop")
             return carry, _add(sums, new), losses
 
-        losses = jnp.full(STEPS, -jnp.inf, jnp.float32) if program.watched else None
+        losses = jnp.full(STEPS, -jnp.inf, jnp.float32)
         carry, sums, losses = lax.fori_loop(0, steps, visit, (carry, _NOTHING, losses))
     parameters: Any
     parameters, optimizer = carry
@@ -188,9 +184,7 @@ def _epoch(
         best_loss=jnp.where(better, validation_loss, state.best_loss).astype(jnp.float32),
         finite=finite,
     )
-    if watched is not None and losses is not None:
-        watched = watched._replace(step_loss=losses)
-    return state, Record(train_loss, train_metric, validation_loss, validation_metric, watched)
+    return state, Record(train_loss, train_metric, validation_loss, validation_metric, losses)
 
 
 def _step(
@@ -209,25 +203,18 @@ def _place(step: Any, steps: Any) -> Array:
     return jnp.where(step % apart == 0, step // apart, STEPS)
 
 
-def _look(program: Program, numbers: Mapping[str, Array], state: State, train: Rows, key: Array, steps: Any) -> Watched:
-    """A snapshot where one is due, else one of nothing."""
-    now = program.at(numbers, state.epoch * steps)
-
-    def look() -> Snapshot:
-        return _snapshot(program, now, state, train, key)
-
-    def nothing() -> Snapshot:
-        return jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), jax.eval_shape(look))
-
-    due = snapshots.due(state.epoch, numbers["apart"])
-    return Watched(due.astype(jnp.float32), lax.cond(due, look, nothing), jnp.zeros(0))
-
-
-@partial(jax.jit, static_argnames="program", inline=True)  # traced once for what it shows and for what it computes
-def _snapshot(program: Program, numbers: Mapping[str, Array], state: State, train: Rows, key: Array) -> Snapshot:
+def _look(program: Program, numbers: Mapping[str, Array], state: State, train: Rows) -> Snapshot:
+    """The network before its next epoch, and what a step by the probe batch would do to it."""
+    steps = n_batches(train.n, program.batch_size) if program.batch_size != EVERY_ROW else 1
     batch = snapshots.probe(train)
-    trial = update(program, numbers, state.parameters, state.optimizer, batch, key)
+    now = program.at(numbers, state.epoch * steps)
+    key, _ = jax.random.split(state.key)
+    trial = update(program, now, state.parameters, state.optimizer, batch, key)
     return snapshots.snapshot(program.network, state.parameters, batch, trial)
+
+
+look = partial(jax.jit, static_argnames="program")(_look)
+look_briefly = quickly(_look, static=("program",))
 
 
 class _Sums(NamedTuple):

@@ -17,15 +17,22 @@ import numpy as np
 
 from trivium.training import devices, snapshots
 from trivium.training import epochs as programs
+from trivium.training.batches import Rows
 from trivium.training.devices import Lane
 from trivium.training.epochs import Record
 from trivium.training.history import Ending, History
 from trivium.training.program import CHUNK, EVERY_ROW, Program, State
 from trivium.training.rows import Store, Table
-from trivium.training.snapshots import Look, looks
+from trivium.training.snapshots import Look, Snapshot, looks
 
 SECONDS_PER_CHUNK = 0.25
 """How long a chunk of epochs may take: the time between two progress lines, and until Ctrl-C is heard."""
+
+BRIEF = 0.05
+"""Seconds of training below which the compiler would take longer to do its best than its best would save."""
+
+STEP, SPEED = 5e-5, 2e10
+"""Seconds of a step of almost nothing, and operations in a second; both roughly, of one core."""
 
 PATIENT = np.int32(2**30)
 """Epochs without progress that no run ever comes to."""
@@ -49,10 +56,12 @@ class Member:
     history: History
     stays: bool = False
     """Whether it runs to its end, however the others fare."""
+    watched: bool = False
+    """Whether it is looked at on the way, for the diagnosis."""
     epochs: int = field(default=0, init=False)
     """Epochs run, those before this training included."""
     looks: list[Look] = field(default_factory=list, init=False)
-    """What was watched of them, where the program is watched."""
+    """What was watched of them."""
     kept_by_score: Any = field(default=None, init=False)
     """Parameters, epoch and loss that a user's score chose, where one chooses."""
 
@@ -117,6 +126,8 @@ class _Runner:
     numbers: Mapping[str, np.float32]
     last: int  # the epoch after which it has run all
     already: float  # seconds of training before this one
+    brief: bool  # whether to compile its program would take longer than to run it
+    apart: int  # epochs from one look at it to the next
     until: int = 0  # the epoch that it may go to for now
     length: int = 1  # epochs of its next chunk
     wanted: int = 0  # epochs asked of its chunk
@@ -130,6 +141,19 @@ class _Runner:
         tables = tuple(None if table is None else (id(table.X), id(table.targets), table.n) for table in rows)
         folds = tuple(table is not None and table.places is not None for table in rows)
         return self.program, tuple(self.numbers), tables, folds, str(shapes)
+
+    def ask(self, length: int) -> None:
+        """Set how many epochs its next chunk has: at most so many, and none behind the next look."""
+        epoch = self.member.epochs
+        until = min(self.until, snapshots.next_due(epoch, self.apart)) if self.member.watched else self.until
+        self.wanted = min(length, until - epoch)
+
+    def look(self, state: State, rows: Rows) -> Snapshot | None:
+        """At the network before its chunk, where a look is due."""
+        if not (self.member.watched and snapshots.due(self.member.epochs, self.apart)):
+            return None
+        look = programs.look_briefly if self.brief else programs.look
+        return look(self.program, self.numbers, state, rows)
 
 
 class _Run:
@@ -161,8 +185,12 @@ class _Run:
                 program = replace(program, batch_size=EVERY_ROW)
             already = member.history.seconds[-1] if member.history.seconds else 0.0
             member.history.ending = "all epochs"
-            numbers = programs.traced({**member.numbers, **_whole_run(program, member.rows.n, first, epochs)})
-            runner = _Runner(member, program, numbers, first + epochs, already)
+            steps = 1 if program.batch_size == EVERY_ROW else -(-member.rows.n // program.batch_size)
+            scheduled = {"total_steps": (first + epochs) * steps} if program.schedules else {}
+            numbers = programs.traced({**member.numbers, **scheduled})
+            brief = _seconds(member, epochs, steps) < BRIEF
+            apart = snapshots.every(steps, epochs)
+            runner = _Runner(member, program, numbers, first + epochs, already, brief, apart)
             runner.until = runner.last if first_rung is None else min(runner.last, first + first_rung)
             if epochs > 0:
                 self.waiting.append(runner)
@@ -190,29 +218,32 @@ class _Run:
         began = time.perf_counter()
         calls = []
         for runner in group:
-            member, length = runner.member, min(other.length for other in group)
-            runner.wanted = min(length, runner.until - member.epochs)
+            member = runner.member
+            runner.ask(min(other.length for other in group))
             rows = self.store.rows(member.rows, lane.device)
             aside = None if member.aside is None else self.store.rows(member.aside, lane.device, blocks=True)
             patience = PATIENT if aside is None else self.patience
             state = member.state if lane.device is None else jax.device_put(member.state, lane.device)
             calls.append((runner.numbers, state, rows, aside, np.int32(member.epochs + runner.wanted), patience))
         with jax.debug_nans(False):  # a run that is not finite is an ending, and no error
+            seen = [runner.look(*call[1:3]) for runner, call in zip(group, calls, strict=True)]
             if lane.at_once == 1:
-                results = [programs.run(group[0].program, *calls[0])]
+                run = programs.run_briefly if group[0].brief else programs.run
+                results = [run(group[0].program, *calls[0])]
             else:
                 fill = (1 << (len(calls) - 1).bit_length()) - len(calls)  # powers of two, so that few are compiled
                 results = programs.run_stacked(group[0].program, calls + calls[-1:] * fill)[: len(group)]
         results = [(state, jax.tree.map(np.asarray, record)) for state, record in results]
         self.known.add(group[0].program)
         ended = time.perf_counter()
-        for runner, (state, record) in zip(group, results, strict=True):
+        for runner, (state, record), before in zip(group, results, seen, strict=True):
             member = runner.member
             runner.ran = int(state.epoch) - member.epochs
             member.state, member.epochs = state, member.epochs + runner.ran
             times = (began - self.began + runner.already, ended - self.began + runner.already)
-            if record.watched is not None:
-                member.looks += looks(record.watched, member.epochs - runner.ran, runner.ran)
+            if member.watched:
+                before = jax.tree.map(np.asarray, before)
+                member.looks += looks(before, record.step_loss[: runner.ran], member.epochs - runner.ran)
             _append(member.history, _in_words(record, member.rows, member.aside), runner.ran, *times)
             member.history.best_epoch = int(state.best_epoch)
             left = self.budget - (ended - self.began)
@@ -267,11 +298,10 @@ class _Run:
                 member.history.ending = "interrupted"
 
 
-def _whole_run(program: Program, n: int, first: int, epochs: int) -> Mapping[str, float]:
-    """What a program asks about the whole run: how many steps it has, and how many epochs apart its looks are."""
-    steps = 1 if program.batch_size == EVERY_ROW else -(-n // program.batch_size)
-    scheduled = {"total_steps": (first + epochs) * steps} if program.schedules else {}
-    return {**scheduled, **({"apart": snapshots.every(steps, epochs)} if program.watched else {})}
+def _seconds(member: Member, epochs: int, steps: int) -> float:
+    """About how long a member trains: three products of matrices per step, and what each step takes by itself."""
+    parameters = sum(np.size(leaf) for leaf in jax.tree.leaves(member.state.parameters))
+    return epochs * (steps * STEP + 6.0 * member.rows.n * parameters / SPEED)
 
 
 class _Inline:

@@ -44,7 +44,6 @@ class Program:
     metric: Callable[[Array, Array], Array]
     batch_size: int
     schedules: tuple[tuple[str, Callable[[Any, Any], Schedule]], ...] = ()
-    watched: bool = False
 
     def losses(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array:
         """One loss per row, not yet weighted; several outputs count by their mean, and so do copies of a network."""
@@ -106,7 +105,7 @@ def _scaled(
 
 
 NOT_THE_OPTIMIZERS = (
-    *augment.NUMBERS, "dropout", "decay", "feature_selection", "averaging", "total_steps", "apart",
+    *augment.NUMBERS, "dropout", "decay", "feature_selection", "averaging", "total_steps",
 )  # fmt: skip
 """Numbers that vary between members and are none of the optimizer's: `decay` is decoupled weight decay."""
 

@@ -93,16 +93,14 @@ class Look(NamedTuple):
     step_loss: np.ndarray  # losses at even distances over the epoch
 
 
-def looks(watched: Any, first: int, ran: int) -> list[Look]:
-    """A chunk's record of so many epochs, the first of which is given, as looks."""
-    return [
-        Look(
-            first + place,
-            jax.tree.map(lambda series, at=place: series[at], watched.before) if watched.looked[place] > 0 else None,
-            watched.step_loss[place][watched.step_loss[place] != -np.inf],
-        )
-        for place in range(ran)
-    ]
+def looks(before: Snapshot | None, step_loss: np.ndarray, first: int) -> list[Look]:
+    """What was watched of a chunk of epochs, of which the first is given.
+
+    before     the first of these epochs
+    step_loss  (n_epochs, STEPS), -inf where an epoch has fewer steps
+    """
+    own = [losses[losses != -np.inf] for losses in step_loss]
+    return [Look(first + place, None if place else before, losses) for place, losses in enumerate(own)]
 
 
 def every(steps_per_epoch: int, epochs: int) -> int:
@@ -111,9 +109,14 @@ def every(steps_per_epoch: int, epochs: int) -> int:
     return max(1, int(np.ceil(epochs / looks)))
 
 
-def due(epoch: Any, apart: Any) -> Array:
+def due(epoch: int, apart: int) -> bool:
     """Whether to look before this epoch."""
-    return (epoch % apart == 0) | (epoch < DENSE)
+    return epoch % apart == 0 or epoch < DENSE
+
+
+def next_due(epoch: int, apart: int) -> int:
+    """The next epoch after this one to look before."""
+    return epoch + 1 if epoch + 1 < DENSE else (epoch // apart + 1) * apart
 
 
 def _stacked(values: list[Array]) -> Array:
