@@ -46,7 +46,7 @@ def member(epochs=6, batch_size=32, *, watched=True, **more):
         table(X, Y, None),
         None,
         History("R2", 1),
-        watched=True,
+        watched=watched,
     )
     train_population([one], epochs=epochs)
     return one, jax.tree.map(np.asarray, parameters)
