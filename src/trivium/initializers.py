@@ -88,7 +88,8 @@ def fitting(activation: Callable) -> Initializer:
 
     Glorot uniform where the activation is bounded (sigmoid, tanh and kin: the backward pass needs n_out as well), else
     N(0, gain^2 / n_in) with the gain that keeps the signal's size: He's for relu (gain^2 = 2), LeCun's for selu
-    (gain 1), and the right one for whatever else the user brings.
+    (gain 1), and the right one for whatever else the user brings. The last layer, with no activation behind it, has
+    gain 1.
     """
     if is_bounded(activation):
         return glorot_uniform
@@ -97,10 +98,14 @@ def fitting(activation: Callable) -> Initializer:
 
 @dataclass(frozen=True)
 class NormalWithGain:
-    """N(0, gain_squared / n_in)."""
+    """N(0, gain_squared / n_in) before an activation of that gain, N(0, 1 / n_in) before none."""
 
     gain_squared: float
     __name__ = "normal_with_fitting_gain"
+
+    @property
+    def of_last_layer(self) -> "NormalWithGain":
+        return NormalWithGain(1.0)
 
     def __call__(self, key: Array, shape: tuple[int, int], dtype=jnp.float32) -> Array:
         return _normal(key, shape, dtype, self.gain_squared / shape[0])

@@ -77,6 +77,20 @@ def test_a_rule_that_fails_is_skipped():
     assert verdict.skipped == [{"what": "rule broken_rule", "why": "ZeroDivisionError: no"}]
 
 
+def test_a_column_that_is_better_on_a_handful_of_rows_is_no_leak():
+    facts = {"overlap": 0.0, "single": 1.0, "without_single": 0.87, "single_column": 2}
+    assert RULES["data_leakage"](Signals(healthy(data={**facts, "kept_rows": 15}))) is None
+    assert RULES["data_leakage"](Signals(healthy(data={**facts, "kept_rows": 300}))) is not None
+
+
+def test_a_start_that_knows_nothing_of_a_rare_class_is_no_fault():
+    """Where 96 of 100 rows are of one class a constant has a loss of 0.17, and knowing nothing one of 0.69."""
+    run = unlearned(targets={"kind": "classes", "classes": 2, "counts": [960, 40]}, loss={"baseline": 0.17})
+    for first, wrong in ((0.8, False), (3.5, True)):
+        record = replace(run, train_loss=np.concatenate([[first], run.train_loss[1:]]))
+        assert (RULES["bad_init"](Signals(record)) is not None) == wrong
+
+
 def test_a_healthy_run_is_called_so_with_its_numbers():
     verdict = diagnose(healthy())
     assert verdict.findings == []

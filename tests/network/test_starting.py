@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from trivium import activations
-from trivium.initializers import lecun_normal
+from trivium import NeuralClassifier, NeuralRegressor, activations
+from trivium.initializers import fitting, lecun_normal
 from trivium.network import Perceptron
 from trivium.network.starting import convex_biases
 
@@ -74,3 +74,24 @@ def test_factors_on_steps_and_what_decays():
     assert network.rates(parameters)[0] == {"weights": 1.0, "biases": 0.1, "share": 0.2}
     assert network.decays(parameters)[0] == {"weights": True, "biases": False, "share": False}
     assert perceptron().rates(parameters) is None
+
+
+def test_the_last_layer_has_no_activation_behind_it_and_gain_one():
+    network = Perceptron((400, 400), activations.relu, 300, initializer=fitting(activations.relu))
+    _, second, last = network.init(KEY, X)
+    assert float(second["weights"].std()) == pytest.approx(np.sqrt(2 / 400), rel=0.02)
+    assert float(last["weights"].std()) == pytest.approx(np.sqrt(1 / 400), rel=0.02)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_numbers_are_learned_from_their_mean_on_unless_the_start_is_chosen():
+    y = X[:, 0] * X[:, 1]
+    few = {"hidden_widths": (8,), "epochs": 3, "random_state": 0, "validation_fraction": 0.2}
+    first = NeuralRegressor(**few).fit(X, y).history_
+    assert first.train_loss[0] < 1.1 * first.baseline_loss
+    for chosen in ({"zero_last_layer": False}, {"initializer": "he_normal"}, {"start": "random_biases"}):
+        assert NeuralRegressor(**few, **chosen).fit(X, y).history_.train_loss[0] > first.train_loss[0]
+    model = NeuralRegressor(**few)
+    assert model.get_params()["zero_last_layer"] is None
+    assert model.fit(X, y).choices_["zero_last_layer"]
+    assert "zero_last_layer" not in NeuralClassifier(**few).fit(X, y > 0).choices_

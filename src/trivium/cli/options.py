@@ -102,7 +102,7 @@ PARAMETERS = (
     Option("front_scale", False, SWITCH, NETWORK, "Each input of the first layer has a learned factor."),
     Option("parametrisation", "standard", one_of("standard", "ntk"), NETWORK, "ntk: weights are about 1."),
     Option("start", "usual", START, NETWORK, "Of weights: usual, random_biases, data_driven."),
-    Option("zero_last_layer", False, SWITCH, NETWORK, "The network begins as 0 everywhere."),
+    Option("zero_last_layer", None, SWITCH, NETWORK, "The network begins as 0 everywhere."),
     Option("copies", 1, WHOLE, NETWORK, "Networks in one, which share weights; predictions are averaged."),
     Option("loss", None, NAME, TRAINING, "See `trivium catalog losses`; none: the usual one of the task.", open=True),
     Option("optimizer", "adamw", NAME, TRAINING, "See `trivium catalog optimizers`.", open=True),

@@ -42,7 +42,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     front_scale          whether each input of the first layer has a learned factor
     parametrisation      "ntk" divides what a layer adds up by the root of its width, so that all weights are about 1
     start                of weights and biases: "usual", "random_biases", or "data_driven" by the rows to train on
-    zero_last_layer      whether the network begins as 0 everywhere
+    zero_last_layer      whether the network begins as 0 everywhere; None: it does not
     rate_factors         on the steps of arrays by their name in `parameters_`: {"biases": 0.1}
     copies               networks in one, which share weights and differ by factors (TabM); predictions are averaged
     dropout              share of the hidden units that a step leaves out
@@ -109,7 +109,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         front_scale=False,
         parametrisation="standard",
         start="usual",
-        zero_last_layer=False,
+        zero_last_layer=None,
         rate_factors=None,
         copies=1,
         dropout=0.0,

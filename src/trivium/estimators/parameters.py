@@ -33,7 +33,7 @@ class Parameters(BaseEstimator):
         front_scale=False,
         parametrisation="standard",
         start="usual",
-        zero_last_layer=False,
+        zero_last_layer=None,
         rate_factors=None,
         copies=1,
         dropout=0.0,
@@ -114,4 +114,8 @@ class Parameters(BaseEstimator):
     def _given(self) -> dict[str, Any]:
         """The parameters, those of the preset included. Raises ValueError for a preset that there is not."""
         defaults = {name: one.default for name, one in inspect.signature(type(self)).parameters.items()}
-        return presets.applied(self.get_params(deep=False), defaults, self._task)
+        given = presets.applied(self.get_params(deep=False), defaults, self._task)
+        if given["zero_last_layer"] is None:  # measured: numbers are learned better from their mean on, classes not
+            usual = all(given[name] == defaults[name] for name in ("start", "parametrisation", "copies", "initializer"))
+            given["zero_last_layer"] = self._task == "regression" and usual
+        return given

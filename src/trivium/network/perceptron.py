@@ -170,13 +170,16 @@ def can_be_traced(initializer: Initializer) -> bool:
 def _init(
     key: Array, widths: tuple[int, ...], initializer: Initializer, activation: Callable | None, dtype: Any
 ) -> Parameters:
-    keys = jax.random.split(key, len(widths) - 1)
+    last = len(widths) - 2
+    keys = jax.random.split(key, last + 1)
     layers = []
     for place, (n_in, width) in enumerate(pairwise(widths)):
-        n_units, starts = width, {}
-        if activation is not None and place < len(widths) - 2:
+        n_units, starts, make = width, {}, initializer
+        if place == last:
+            make = getattr(initializer, "of_last_layer", initializer)
+        elif activation is not None:
             n_units, starts = units_before(width, activation), learned_parameters(activation)
-        layer = {"weights": initializer(keys[place], (n_in, n_units), dtype), "biases": jnp.zeros(n_units, dtype)}
+        layer = {"weights": make(keys[place], (n_in, n_units), dtype), "biases": jnp.zeros(n_units, dtype)}
         layers.append(layer | {name: jnp.full(n_units, start, dtype) for name, start in starts.items()})
     return layers
 

@@ -97,8 +97,8 @@ def resolve(given: Mapping[str, Any]) -> tuple[Structure, list[str]]:
         else:
             problems.append(f"{name} must be {_either(known)}, got {value!r}. Try {advice!r}.")
     for name in ("front_scale", "zero_last_layer"):
-        value = given.get(name, False)
-        if isinstance(value, bool | np.bool_):
+        value = given.get(name)
+        if value is None or isinstance(value, bool | np.bool_):
             structure = replace(structure, **{name: bool(value)})
         else:
             problems.append(f"{name} must be True or False, got {value!r}. Try True.")

@@ -57,7 +57,8 @@ def bad_init(run: Signals) -> Finding | None:
     """The starting weights make the signal shrink or grow from layer to layer, or the first loss absurd.
 
     Told from three things: weights x sqrt(inputs) far from 1; the spread over rows in the last hidden layer against the
-    first; the loss at the start against that of a constant prediction.
+    first; the loss at the start against that of a constant prediction, or of knowing nothing of the classes, of which
+    one may be so common that a constant says nearly all.
     Source: He et al. 2015, "Delving deep into rectifiers"; Glorot & Bengio 2010. Margin: usual initialisations give
     0.3 to 2.5 (weights), healthy runs 0.05 to 20 (signal) and at most 3 (loss).
     """
@@ -67,7 +68,9 @@ def bad_init(run: Signals) -> Finding | None:
     gains = gains[np.isfinite(gains)]
     if not len(gains):
         return None
-    gain, ratio, loss = float(np.median(gains)), run.signal_ratio, run.start_loss / run.baseline
+    classes = run.targets.get("classes") or 0
+    ignorance = math.log(classes) if run.kind == "classes" and classes > 1 else 0.0
+    gain, ratio, loss = float(np.median(gains)), run.signal_ratio, run.start_loss / max(run.baseline, ignorance)
     small = (gain < 0.25 and (ratio < 0.02 or len(gains) == 1)) or (ratio < 0.02 and gain < 0.6 and len(gains) >= 3)
     large = gain > 4 or (ratio > 100 and gain > 2)
     absurd = loss > 4 * max(1.0, run.input_size) and math.isfinite(loss)

@@ -1,5 +1,7 @@
 """Faults in the input columns, and in how training and validation rows compare."""
 
+import math
+
 from trivium.diagnosis.finding import Evidence, Finding, Remedy
 from trivium.diagnosis.signals import Signals
 from trivium.diagnosis.texts import both, said
@@ -205,6 +207,10 @@ def data_outliers(run: Signals) -> Finding | None:
     )
 
 
+SURE = 4.0
+"""Standard errors of a score by which another one must be better to be taken for better."""
+
+
 def data_leakage(run: Signals) -> Finding | None:
     """Validation rows are training rows too, or one column gives the target away.
 
@@ -216,6 +222,9 @@ def data_leakage(run: Signals) -> Finding | None:
     copies = overlap > 0.1 and not data.get("same") and (data.get("distinct") or 0) > 0.9
     single, rest = data.get("single") or 0.0, data.get("without_single")
     betrayed = run.kind == "classes" and rest is not None and single > 0.97 and rest < single - 0.08
+    if betrayed and rest is not None:  # and by more than the few rows that it is told from allow
+        chance = math.sqrt(rest * (1 - rest) / max(data.get("kept_rows") or 0, 1))
+        betrayed = single - rest > SURE * chance
     if not (copies or betrayed):
         return None
     return Finding(
