@@ -145,6 +145,19 @@ def test_the_cache_keeps_the_newest_within_its_bound_and_looks_at_an_entry_once(
     assert sorted(looked) == [f"{age}-cache" for age in range(5)]
 
 
+def test_a_process_that_compiled_thousands_of_programs_lets_go_of_them(monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "trivium")
+    monkeypatch.setattr(devices, "CALLS_BETWEEN_COUNTS", 2)
+    devices.prepare()
+    devices.prepare()
+    assert "let go" not in caplog.text
+    monkeypatch.setattr(devices, "MOST_MAPPINGS", 1)
+    before = NeuralRegressor((8,), epochs=3, random_state=0, on_problem="ignore").fit(X, Y)
+    again = NeuralRegressor((8,), epochs=3, random_state=0, on_problem="ignore").fit(X, Y)
+    assert "let go" in caplog.text
+    np.testing.assert_array_equal(before.predict(X), again.predict(X))
+
+
 def test_advice_names_the_setting(monkeypatch, caplog):
     monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")

@@ -1,5 +1,6 @@
 """What the machine offers: where members train, the cache of compiled programs, and advice, once, in the log."""
 
+import itertools
 import json
 import logging
 import os
@@ -68,6 +69,31 @@ def prepare() -> None:
             _ready = True
             _set_up_cache()
             _advise()
+        elif next(_calls) % CALLS_BETWEEN_COUNTS == 0:
+            _make_room()
+
+
+# --- room for compiled programs --------------------------------------------------------------------------------------
+
+MOST_MAPPINGS = 30_000
+"""Of a process in memory: a compiled program takes a dozen, and at 65,530 of them Linux gives no more."""
+
+CALLS_BETWEEN_COUNTS = 64
+"""A fit or a prediction calls `prepare` once; to count takes some milliseconds where there are many."""
+
+_calls = itertools.count(1)
+
+
+def _make_room() -> None:
+    """Let go of every compiled program where a long process has come to hold thousands; a cache on disk has them."""
+    try:
+        with open("/proc/self/maps", "rb") as lines:
+            held = sum(1 for _ in lines)
+    except OSError:  # no Linux
+        return
+    if held > MOST_MAPPINGS:
+        log.info("Compiled programs were let go: %d mappings in memory, of 65,530 that Linux allows.", held)
+        jax.clear_caches()
 
 
 # --- forks -----------------------------------------------------------------------------------------------------------
