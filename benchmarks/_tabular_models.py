@@ -67,7 +67,8 @@ def pytabkit(name: str, numbers: bool, seed: int) -> Any:
 
 
 MODELS: dict[str, Callable[[bool, int], Any]] = {
-    "trivium": trivium,
+    "trivium": partial(trivium, preset="default"),
+    "trivium_plain": trivium,
     "trivium_fast": partial(trivium, preset="fast"),
     "trivium_best": partial(trivium, preset="best"),
     "trivium_realmlp": partial(trivium, preset="realmlp"),

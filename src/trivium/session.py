@@ -77,7 +77,7 @@ def train(
         if len(held_out):
             measured, baseline, picture = _measure(estimator, features[held_out], y[held_out], y[first])
     history, verdict, watched = estimator.history_, estimator.diagnosis_, estimator.record_
-    by_folds = estimator.bagging is not None  # every row trains, and chooses once
+    by_folds = estimator._given["bagging"] is not None  # every row trains, and chooses once
     aside = (
         round(len(first) * estimator._given["validation_fraction"]) if history.validation_loss and not by_folds else 0
     )

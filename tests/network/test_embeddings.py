@@ -9,11 +9,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from trivium.network import Front, Layout, embeddings, gates
-from trivium.network.embeddings import PBLD, Periodic, PiecewiseLinear
+from trivium.network.embeddings import PBLD, Joined, Periodic, PiecewiseLinear
 from trivium.network.waves import cosine_of_turns
 
 X = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
-ALL = [PBLD(), Periodic(), PiecewiseLinear(bins=8, outputs=4)]
+ALL = [PBLD(), Periodic(), PiecewiseLinear(bins=8, outputs=4), Joined(bins=8, outputs=4)]
 
 
 def made(embedding, rows=X):
@@ -48,6 +48,20 @@ def test_pbld_starts_as_in_the_paper():
     for name in ("mixing", "offsets"):
         assert 0.24 < float(jnp.abs(arrays[name]).max()) <= 0.25
     assert PBLD().rates() == dict.fromkeys(arrays, 0.1)
+
+
+def test_joined_is_both_beside_each_other():
+    arrays, out = made(Joined(frequencies=4, waves=2, bins=8, outputs=4))
+    parts = {"wave": PBLD(frequencies=4, outputs=2), "bin": PiecewiseLinear(bins=8, outputs=4)}
+    first, second = (
+        part.apply({k.removeprefix(f"{name}_"): v for k, v in arrays.items() if k.startswith(name)}, X)
+        for name, part in parts.items()
+    )
+    columns = out.reshape(64, 3, 7)
+    assert_allclose(columns[:, :, :3], np.reshape(first, (64, 3, 3)), atol=1e-5)
+    assert_allclose(columns[:, :, 3:], np.reshape(second, (64, 3, 4)), atol=1e-5)
+    assert Joined().rates()["bin_edges"] == 0
+    assert Joined().rates()["wave_frequencies"] == 0.1
 
 
 def test_periodic_is_its_formula():

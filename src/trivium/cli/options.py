@@ -89,14 +89,14 @@ class Option:
 
 
 PARAMETERS = (
-    Option("preset", None, PRESET, NETWORK, "A recipe for all else: realmlp, realmlp_small or tabm."),
+    Option("preset", None, PRESET, NETWORK, "A recipe for all else: fast, default, best, realmlp, tabm."),
     Option("hidden_widths", (256, 256), WIDTHS, NETWORK, "Units of each hidden layer; none: linear.", open=True),
     Option("activation", "relu", NAME, NETWORK, "Of the hidden layers: see `trivium catalog activations`.", open=True),
     Option("output_activation", None, NAME, NETWORK, "Of the last layer; none: the one that fits the loss."),
     Option("normalisation", None, one_of("batch", "layer"), NETWORK, "Of the hidden layers.", open=True),
     Option("residual", False, SWITCH, NETWORK, "A hidden layer as wide as the one before adds to it.", open=True),
     Option("initializer", None, NAME, NETWORK, "Of the weights; none: the one that fits the activation."),
-    Option("embedding", None, NAME, NETWORK, "Of numbers: pbld, periodic or piecewise_linear."),
+    Option("embedding", None, NAME, NETWORK, "Of numbers: pbld, periodic, piecewise_linear or joined."),
     Option("embed_above", None, WHOLE, NETWORK, "Categories with more levels are embedded; none: all are one-hot."),
     Option("scaling", "standard", SCALING, NETWORK, "Of numbers: standard, robust, quantile."),
     Option("front_scale", False, SWITCH, NETWORK, "Each input of the first layer has a learned factor."),

@@ -44,6 +44,9 @@ from trivium.training.loop import train
 from trivium.training.program import State
 from trivium.training.split import parts
 
+FEWEST_IN_FOLDS = 4
+"""Fewest rows of which a recipe makes folds."""
+
 
 class NeuralEstimator(Parameters):
     """Training, predictions and saving; a child says what its targets are."""
@@ -183,6 +186,16 @@ class NeuralEstimator(Parameters):
         """The parameters with what the last fit found for those left open, and with what mended it."""
         return {**self._given, **getattr(self, "_found_", {}), **getattr(self, "_mended_", {})}
 
+    def _n_folds(self, n: int, *, aside: bool) -> int | None:
+        """Folds of n rows, None for none: a recipe's are fewer where rows are few, and none where rows are kept aside.
+
+        aside  whether the user handed over rows to choose by
+        """
+        if self.bagging is not None:
+            return self.bagging
+        asked = self._given["bagging"]
+        return None if asked is None or aside or n < FEWEST_IN_FOLDS else min(asked, n // 2)
+
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation_data: Any) -> None:
         """Everything that `fit` does."""
         began = time.perf_counter()
@@ -200,14 +213,14 @@ class NeuralEstimator(Parameters):
             first, aside = whole, self._part_aside(validation_data)
         if len(plan.candidates) > 1:
             outcomes.check_aside(aside, len(whole.y), given["validation_fraction"])
-        found = None
-        if given["bagging"] is None or len(plan.candidates) > 1:
+        found, n_folds = None, self._n_folds(len(whole.y), aside=validation_data is not None)
+        if n_folds is None or len(plan.candidates) > 1:
             found = self._found(plan, task, first, aside, seed, limits, going_on)
-        if given["bagging"] is None:
+        if n_folds is None:
             found = cast(Found, found)
         else:
             candidate, search = (plan.candidates[0], None) if found is None else (found.candidate, found.search)
-            fold = folds(whole.y, given["bagging"], random, classes=task.classes is not None)
+            fold = folds(whole.y, n_folds, random, classes=task.classes is not None)
             found, self.out_of_fold_ = bagged(candidate, task, whole, fold, seed, limits, verbose=self.verbose)
             found = found._replace(search=search)
         verdict = None
@@ -215,7 +228,7 @@ class NeuralEstimator(Parameters):
             thorough = self.on_problem != "warn"
             verdict = diagnosing.look_at(found, task, aside, thorough=thorough)
         self.repairs_ = []
-        if verdict is not None and self.on_problem == "fix" and given["bagging"] is None:
+        if verdict is not None and self.on_problem == "fix" and n_folds is None:
 
             def again(plan: Plan) -> Found:
                 return self._found(plan, task, first, aside, seed, limits, None, in_units=aside is not None)
@@ -224,7 +237,7 @@ class NeuralEstimator(Parameters):
                 return found.candidate.choices.in_words(found.frame.loss, len(first.inputs))
 
             found, verdict, self.repairs_ = diagnosing.mended(found, verdict, task, aside, used, again)
-        if given["bagging"] is not None:
+        if n_folds is not None:
             self._learn_from_aside(self.out_of_fold_, whole)
         elif aside is not None:
             self._learn_from_aside(models.average(found.models, aside.inputs), aside)

@@ -24,7 +24,8 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     """A neural network that predicts a number.
 
     hidden_widths        units of each hidden layer; () makes a linear regression
-    preset               a recipe that fills in what is left at its default here: "realmlp", "realmlp_small" or "tabm"
+    preset               a recipe that fills in what is left at its default here: "fast", "default" or "best" for
+                         tables, "realmlp", "realmlp_small" or "tabm" of the literature; None: the values below
     activation           of the hidden layers: a name in `trivium.activations`, or any function of one array
     output_activation    of the last layer; None: none, on targets brought to mean 0 and standard deviation 1. With one,
                          targets stay as they are, so that "relu" on them is the ReLU regression
@@ -38,7 +39,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     initializer          a name in `trivium.initializers`, or a JAX initializer; None: the one that fits the activation
     normalisation        "batch" or "layer": brings the pre-activations of hidden layers to mean 0 and variance 1
     residual             whether a hidden layer as wide as the one before adds to it
-    embedding            of numbers, each to several: "pbld", "periodic" or "piecewise_linear", or one of
+    embedding            of numbers, each to several: "pbld", "periodic", "piecewise_linear" or "joined", or one of
                          `trivium.network.embeddings`; None: as they are
     front_scale          whether each input of the first layer has a learned factor
     parametrisation      "ntk" divides what a layer adds up by the root of its width, so that all weights are about 1

@@ -142,6 +142,47 @@ class PiecewiseLinear:
         return {"edges": 0.0}
 
 
+@dataclass(frozen=True)
+class Joined:
+    """Joined: what `PBLD` makes of a column beside what `PiecewiseLinear` makes of it.
+
+    Waves follow smooth functions, bins find steps and heavy tails; a network has both at hand.
+    frequencies, waves, spread  of PBLD, with waves as its outputs
+    bins, outputs               of PiecewiseLinear
+    """
+
+    frequencies: int = 16
+    waves: int = 3
+    spread: float = 0.1
+    bins: int = 32
+    outputs: int = 8
+
+    @property
+    def width(self) -> int:
+        return sum(part.width for part in self._parts.values())
+
+    @property
+    def _parts(self) -> "dict[str, PBLD | PiecewiseLinear]":
+        waves = PBLD(self.frequencies, self.waves, self.spread)
+        return {"wave": waves, "bin": PiecewiseLinear(self.bins, self.outputs)}
+
+    def init(self, key: Array, X: Array) -> Arrays:
+        keys = jax.random.split(key, 2)
+        made = {name: part.init(one, X) for one, (name, part) in zip(keys, self._parts.items(), strict=True)}
+        return {f"{name}_{array}": value for name, arrays in made.items() for array, value in arrays.items()}
+
+    def apply(self, arrays: Arrays, X: Array) -> Array:
+        n, n_columns = X.shape
+        columns = [
+            part.apply(_of(name, arrays), X).reshape(n, n_columns, part.width) for name, part in self._parts.items()
+        ]
+        return jnp.concatenate(columns, axis=2).reshape(n, n_columns * self.width)
+
+    def rates(self) -> dict[str, float]:
+        rates = {name: part.rates() for name, part in self._parts.items()}
+        return {f"{name}_{array}": rate for name, own in rates.items() for array, rate in own.items()}
+
+
 def piecewise_linear_code(edges: Array, X: Array) -> Array:
     """The e_t of `PiecewiseLinear`, (n_columns, n, bins), from rising edges (n_columns, bins + 1), which do not learn.
 
@@ -156,7 +197,9 @@ def piecewise_linear_code(edges: Array, X: Array) -> Array:
     return jnp.where(real, code, 0)
 
 
-EMBEDDINGS: dict[str, type] = {"pbld": PBLD, "periodic": Periodic, "piecewise_linear": PiecewiseLinear}
+EMBEDDINGS: dict[str, type] = {
+    "pbld": PBLD, "periodic": Periodic, "piecewise_linear": PiecewiseLinear, "joined": Joined
+}  # fmt: skip
 
 
 def get(choice: Any) -> Embedding | None:
@@ -170,7 +213,7 @@ def get(choice: Any) -> Embedding | None:
     name = entry.pop("name", None)
     key = name.lower().replace("-", "_").replace(" ", "_") if isinstance(name, str) else None
     if key not in EMBEDDINGS:
-        near = get_close_matches(str(key), EMBEDDINGS, n=1)
+        near = get_close_matches(key or "", EMBEDDINGS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(EMBEDDINGS)}, or leave it out."
         raise ValueError(f"unknown embedding {name!r}: {hint}")
     kind = EMBEDDINGS[key]
@@ -216,6 +259,11 @@ def _linear_init(key: Array, n_columns: int, n_in: int, outputs: int, dtype: Any
 def _linear(arrays: Arrays, inputs: Array) -> Array:
     """(n_columns, n, n_in) -> (n_columns, n, outputs), each column by its own layer."""
     return jnp.einsum("cni,cio->cno", inputs, arrays["mixing"]) + arrays["offsets"][:, None, :]
+
+
+def _of(part: str, arrays: Arrays) -> Arrays:
+    """The arrays of a part, by their own names."""
+    return {name.removeprefix(f"{part}_"): array for name, array in arrays.items() if name.startswith(f"{part}_")}
 
 
 def _flat(columns: Array) -> Array:
