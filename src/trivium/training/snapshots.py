@@ -21,7 +21,10 @@ DENSE = 4
 """The first epochs are all looked at, as long as a run has no more of them than this."""
 
 SHARE = 0.02
-"""Of the steps of a run, how many may be spent on looks; one look costs about a step and a half."""
+"""Of the time of a run, how much may be spent on looks."""
+
+COST = 12
+"""Steps whose time a look takes, its call included: measured on two layers of 64, where it is most."""
 
 FLAT = 0.05
 """A unit is saturated on a row where its slope is below this part of the largest slope on the batch."""
@@ -105,7 +108,7 @@ def looks(before: Snapshot | None, step_loss: np.ndarray, first: int) -> list[Lo
 
 def every(steps_per_epoch: int, epochs: int) -> int:
     """Epochs from one look to the next, so that looks take their share of the steps and no more."""
-    looks = max(2.0, SHARE / 1.5 * steps_per_epoch * epochs - DENSE)
+    looks = max(2.0, SHARE / COST * steps_per_epoch * epochs - DENSE)
     return max(1, int(np.ceil(epochs / looks)))
 
 
