@@ -9,6 +9,7 @@ import numpy as np
 
 from trivium import choices
 from trivium.choices import Choices, is_auto
+from trivium.network.own import foreign
 
 LADDER = 10.0 ** np.linspace(-4, 2, 25)
 """The learning rates that are tried where nothing else is open, in units of the optimizer's own."""
@@ -85,6 +86,9 @@ def plan(
     Raises ValueError that names every wrong parameter.
     """
     given = {**given, **{name: choices.AUTO for name in ("activation", "optimizer") if given[name] is None}}
+    wrong = foreign(given)
+    if wrong:  # now: what is left open would stand at its default in the first candidate
+        raise ValueError("\n".join(wrong))
     kinds = OPEN[task]
     left_open = tuple(name for name in given if is_auto(given[name]) and name in (*kinds, "learning_rate"))
     first = {**given, **{name: kinds[name][0] for name in left_open if name != "learning_rate"}}

@@ -12,7 +12,7 @@ import numpy as np
 
 from trivium import activations, initializers, losses, optimizers
 from trivium.catalog import get, members, parameter_domains, violation
-from trivium.network import Layout, Network, Perceptron, structure
+from trivium.network import Layout, Network, Perceptron, own, structure
 from trivium.network.perceptron import Normalisation
 from trivium.network.structure import Structure
 from trivium.scheduling import CHANGING, name_of, of_all, of_learning_rate
@@ -41,9 +41,13 @@ class Choices:
     schedules: tuple[tuple[str, Callable], ...] = ()  # of all numbers that have one, by their names in a program
     structure: Structure = field(default_factory=Structure)
     clamp: bool = False  # whether predicted numbers stay within those of the fit
+    own_kind: own.Kind | None = None  # a network of the user's own in the place of ours
+    own_name: str | None = None
 
     def network(self, n_outputs: int, layout: Layout | None = None) -> Network:
         """The network for so many outputs and for rows of this layout."""
+        if self.own_kind is not None:
+            return own.OwnNetwork(self.own_kind, n_outputs)
         plain = Perceptron(
             self.hidden_widths, self.activation, n_outputs, self.normalisation, self.residual, self.initializer
         )
@@ -56,6 +60,7 @@ class Choices:
     def in_words(self, loss: Callable, n: int) -> dict[str, Any]:
         """The choices by name, with what the task decided of the loss and of the batch size for n rows."""
         words = {
+            "network": self.own_name,
             "hidden_widths": list(self.hidden_widths),
             "activation": name_of(self.activation) if self.hidden_widths else None,
             "output_activation": self.output_activation and name_of(self.output_activation),
@@ -70,7 +75,8 @@ class Choices:
             **self.structure.names(),
             "batch_size": self.batch(n),
         }
-        return {name: value for name, value in words.items() if value is not None}
+        shape = () if self.own_kind is None else own.OURS
+        return {name: value for name, value in words.items() if value is not None and name not in shape}
 
 
 def network(used: Mapping[str, Any], activation: Callable, n_outputs: int, layout: Layout | None = None) -> Network:
@@ -101,7 +107,13 @@ def resolve(given: Mapping[str, Any]) -> Choices:
     given  parameter -> value, as `get_params` returns them
     Raises ValueError that names every wrong parameter, what it was and what to do.
     """
-    problems: list[str] = []
+    problems: list[str] = own.foreign(given)
+    kind = None
+    if given.get("network") is not None:
+        try:
+            kind = own.get(given["network"])
+        except ValueError as error:
+            problems.append(str(error))
 
     def look_up(catalog: ModuleType, parameter: str) -> Any:
         if given[parameter] is None:
@@ -186,6 +198,8 @@ def resolve(given: Mapping[str, Any]) -> Choices:
         schedules=over_the_run,
         structure=made,
         clamp=bool(given.get("clamp", False)),
+        own_kind=kind,
+        own_name=None if kind is None else own.name_of(given["network"]),
     )
 
 

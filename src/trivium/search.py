@@ -16,6 +16,7 @@ from trivium.candidates import Candidate
 from trivium.estimators import NeuralClassifier, NeuralRegressor
 from trivium.estimators.members import members_of
 from trivium.files import check_writable
+from trivium.network import own
 from trivium.report import sweep as views
 from trivium.report.progress import population_line
 from trivium.report.sweep import Series
@@ -213,6 +214,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def _named(estimator: Any, given: Any) -> dict[str, str | Callable]:
     """The activations by the names that the table shows."""
+    if given is None and estimator.network is not None:
+        return {own.name_of(estimator.network): estimator.activation}
     if given is None:
         given = [estimator.activation]
     if isinstance(given, str) or not isinstance(given, Sequence) or not given:

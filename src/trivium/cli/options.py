@@ -136,6 +136,7 @@ PARAMETERS = (
 
 UNREACHED = {
     "callbacks": "functions of Python",
+    "network": "functions of Python",
     "warm_start": "a command fits once",
     "verbose": "the shell's --quiet and --json say it",
     "random_state": "an option of the run, for the seed parts the rows as well",

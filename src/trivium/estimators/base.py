@@ -33,6 +33,7 @@ from trivium.estimators.models import Model
 from trivium.estimators.parameters import Parameters
 from trivium.estimators.weights import as_rows
 from trivium.heads import Head
+from trivium.network import own
 from trivium.report import notes
 from trivium.report.search import summary as in_sentences
 from trivium.storage import file, record
@@ -81,6 +82,7 @@ class NeuralEstimator(Parameters):
     def save(self, path: str | os.PathLike) -> None:
         """Write the fitted estimator to one file, which `trivium.load` reads back; it holds no code.
 
+        A network of your own is handed over again: `trivium.load(path, network=...)`.
         Raises ModelFileError where the file cannot be written, or where predictions depend on a function of your own.
         """
         check_is_fitted(self)
@@ -374,8 +376,12 @@ class NeuralEstimator(Parameters):
 
     def _model(self, used: Mapping[str, Any], parameters: Any, **rest: float) -> Model:
         """A model made again from what a file says of it."""
-        activation = get(activations, used["activation"], "activation")
         _, head = self._head(used["loss"], used["output_activation"])
+        if "network" in used:
+            network = own.OwnNetwork(own.get(self.network), head.width)
+            parameters = network.arranged(parameters, len(self.schema_.feature_names_out))
+            return Model(used, network, head, parameters, **rest)
+        activation = get(activations, used["activation"], "activation")
         network = choices.network(used, activation, head.width, inputs.layout(self.schema_, self._coded))
         return Model(used, network, head, parameters, **rest)
 

@@ -26,6 +26,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     hidden_widths        units of each hidden layer; () makes a logistic regression
     preset               a recipe that fills in what is left at its default here: "fast", "default" or "best" for
                          tables, "realmlp", "realmlp_small" or "tabm" of the literature; None: the values below
+    network              your own in the place of ours: functions (init, apply), or one that makes a module of Flax NNX
+                         or Equinox, see `trivium.network.own.get`; what shapes ours is then left out
     activation           of the hidden layers: a name in `trivium.activations`, or any function of one array
     output_activation    of the last layer, where the loss takes probabilities or predictions; None: sigmoid or softmax
     loss                 a name in `trivium.losses`, or any function of (logits, targets); None: cross-entropy
@@ -95,6 +97,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         hidden_widths=(256, 256),
         *,
         preset=None,
+        network=None,
         activation="relu",
         output_activation=None,
         loss=None,
@@ -142,6 +145,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         super().__init__(
             hidden_widths=hidden_widths,
             preset=preset,
+            network=network,
             activation=activation,
             output_activation=output_activation,
             loss=loss,

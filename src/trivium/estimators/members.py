@@ -288,6 +288,8 @@ def as_model(candidate: Candidate, frame: Frame, network: Network, parameters: A
     used |= {"hidden_widths": list(candidate.choices.hidden_widths)}
     if candidate.choices.structure != Structure():
         used["structure"] = candidate.choices.structure
+    if candidate.choices.own_name is not None:
+        used["network"] = candidate.choices.own_name
     return Model(
         used=used,
         network=network,

@@ -18,6 +18,7 @@ class Parameters(BaseEstimator):
         hidden_widths=(256, 256),
         *,
         preset=None,
+        network=None,
         activation="relu",
         output_activation=None,
         loss=None,
@@ -62,6 +63,7 @@ class Parameters(BaseEstimator):
     ):
         self.hidden_widths = hidden_widths
         self.preset = preset
+        self.network = network
         self.activation = activation
         self.output_activation = output_activation
         self.loss = loss
@@ -117,5 +119,5 @@ class Parameters(BaseEstimator):
         given = presets.applied(self.get_params(deep=False), defaults, self._task)
         if given["zero_last_layer"] is None:  # measured: numbers are learned better from their mean on, classes not
             usual = all(given[name] == defaults[name] for name in ("start", "parametrisation", "copies", "initializer"))
-            given["zero_last_layer"] = self._task == "regression" and usual
+            given["zero_last_layer"] = self._task == "regression" and usual and given["network"] is None
         return given

@@ -26,6 +26,8 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     hidden_widths        units of each hidden layer; () makes a linear regression
     preset               a recipe that fills in what is left at its default here: "fast", "default" or "best" for
                          tables, "realmlp", "realmlp_small" or "tabm" of the literature; None: the values below
+    network              your own in the place of ours: functions (init, apply), or one that makes a module of Flax NNX
+                         or Equinox, see `trivium.network.own.get`; what shapes ours is then left out
     activation           of the hidden layers: a name in `trivium.activations`, or any function of one array
     output_activation    of the last layer; None: none, on targets brought to mean 0 and standard deviation 1. With one,
                          targets stay as they are, so that "relu" on them is the ReLU regression

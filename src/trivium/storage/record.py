@@ -9,6 +9,7 @@ import numpy as np
 from trivium import activations, losses
 from trivium.catalog import get, name_of
 from trivium.network import embeddings
+from trivium.network.own.network import named
 from trivium.network.structure import Structure
 from trivium.storage.file import ModelFileError
 from trivium.tables.schema import Schema
@@ -20,15 +21,20 @@ ATTRIBUTES = (
 )
 COLUMNS = ("classes_", "feature_names_in_")
 
+OWN = "network"
+"""Among the choices of a model, the name of a network of the user's own."""
+
 
 def arrays(estimator: Any) -> dict[str, np.ndarray]:
-    """The networks' parameters, named `models.0.layers.0.weights` and so on."""
-    return {
-        f"models.{model_place}.layers.{place}.{name}": array
-        for model_place, model in enumerate(estimator.models_)
-        for place, layer in enumerate(model.parameters)
-        for name, array in layer.items()
-    }
+    """The networks' parameters, named `models.0.layers.0.weights` and so on; of a user's own by their places in it."""
+    found = {}
+    for model_place, model in enumerate(estimator.models_):
+        if OWN in model.used:
+            found |= {f"models.{model_place}.own.{name}": array for name, array in named(model.parameters).items()}
+            continue
+        for place, layer in enumerate(model.parameters):
+            found |= {f"models.{model_place}.layers.{place}.{name}": array for name, array in layer.items()}
+    return found
 
 
 def content(estimator: Any) -> dict[str, Any]:
@@ -60,28 +66,53 @@ def content(estimator: Any) -> dict[str, Any]:
     }
 
 
-def restore(estimator: Any, parts: Mapping[str, np.ndarray], content: Mapping[str, Any]) -> Any:
-    """Make a new estimator the one that was saved; returns it."""
+def restore(estimator: Any, parts: Mapping[str, np.ndarray], content: Mapping[str, Any], network: Any = None) -> Any:
+    """Make a new estimator the one that was saved; returns it.
+
+    network  the user's own, where the saved estimator had one
+    Raises ModelFileError where it is not the one that was saved.
+    """
     parts, content = _as_today(parts, content)
+    _check_network(content, network)
     given = dict(content["parameters"])
     if isinstance(given["hidden_widths"], list):
         given["hidden_widths"] = tuple(given["hidden_widths"])
-    estimator.set_params(**given)
+    estimator.set_params(**{**given, OWN: network})
     estimator.schema_ = Schema.from_json(content["schema"])
     estimator.history_ = History.from_json(content["history"])
     for name, value in content["attributes"].items():
         setattr(estimator, name, value)
     for name, column in content["columns"].items():
         setattr(estimator, name, np.asarray(column["values"], dtype=column["dtype"]))
-    networks: dict[int, dict[int, dict[str, np.ndarray]]] = {}
+    networks: dict[int, dict[Any, Any]] = {}
     for name, array in parts.items():
-        _, model_place, _, place, part = name.split(".")
-        networks.setdefault(int(model_place), {}).setdefault(int(place), {})[part] = array
-    estimator.models_ = [
-        estimator._model(**model, parameters=[networks[place][layer] for layer in sorted(networks[place])])
-        for place, model in enumerate(content["models"])
-    ]
+        _, model_place, kind, rest = name.split(".", 3)
+        of_model = networks.setdefault(int(model_place), {})
+        if kind == "own":
+            of_model[rest] = array
+        else:
+            place, part = rest.split(".")
+            of_model.setdefault(int(place), {})[part] = array
+    estimator.models_ = []
+    for place, model in enumerate(content["models"]):
+        layers = networks[place]
+        parameters = layers if OWN in model["used"] else [layers[layer] for layer in sorted(layers)]
+        estimator.models_.append(estimator._model(**model, parameters=parameters))
     return estimator
+
+
+def _check_network(content: Mapping[str, Any], network: Any) -> None:
+    """Raises ModelFileError for a network that is lacking, or one too many."""
+    names = [model["used"][OWN] for model in content["models"] if OWN in model["used"]]
+    if names and network is None:
+        raise ModelFileError(
+            f"network must be given again, for a model file holds no code: this one has the parameters of {names[0]}, "
+            "a network of the user's own. Load it with trivium.load(path, network=...)."
+        )
+    if network is not None and not names:
+        raise ModelFileError(
+            f"network must be left out for a model of Trivium's own layers, got {network!r}. Load it without."
+        )
 
 
 def _as_today(
@@ -111,6 +142,8 @@ def _portable(name: str, value: Any, otherwise: Any) -> Any:
 
     Raises ModelFileError for a function from elsewhere on which predictions depend.
     """
+    if name == OWN:  # its name among the choices of a model; among the parameters nothing
+        return value if isinstance(value, str) else otherwise
     catalog = {"activation": activations, "output_activation": activations, "loss": losses}.get(name)
     if callable(value) and catalog is not None and name_of(catalog, value):
         return name_of(catalog, value)

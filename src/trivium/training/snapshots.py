@@ -84,7 +84,7 @@ def snapshot(network: Network, parameters: Parameters, batch: Batch, trial: Upda
 def weights_in(tree: Any) -> dict[Any, Any]:
     """The weights of each layer by their path; of a network that does not name them, all with two axes or more."""
     leaves = dict(jax.tree_util.tree_leaves_with_path(tree))
-    named = {path: leaf for path, leaf in leaves.items() if getattr(path[-1], "key", None) == "weights"}
+    named = {path: leaf for path, leaf in leaves.items() if path and getattr(path[-1], "key", None) == "weights"}
     return named or {path: leaf for path, leaf in leaves.items() if np.ndim(leaf) >= 2}
 
 
