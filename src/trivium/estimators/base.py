@@ -155,7 +155,7 @@ class NeuralEstimator(Parameters):
             X = encode.check_frame(self.schema_, frame)
         if first:
             given = self._given
-            self.schema_ = schema.learn_schema(X, scaling=given["scaling"])
+            self.schema_ = schema.learn_schema(X, scaling=given["scaling"], keeps_constants=self.network is not None)
             self._coded_ = inputs.coded(self.schema_, given["embed_above"])
         return inputs.encoded(self.schema_, X, self._coded)
 

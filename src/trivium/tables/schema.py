@@ -37,7 +37,9 @@ BLOCK = 1 << 22
 """Numbers handled at once, so that memory does not grow with the table."""
 
 
-def learn_schema(X: nw.DataFrame | np.ndarray | Any, *, scaling: Scaling = "standard") -> Schema:
+def learn_schema(
+    X: nw.DataFrame | np.ndarray | Any, *, scaling: Scaling = "standard", keeps_constants: bool = False
+) -> Schema:
     """Learn the columns of a table: a data frame, an array (n_samples, n_features) of numbers or of anything, or a
     sparse matrix of SciPy.
 
@@ -45,6 +47,7 @@ def learn_schema(X: nw.DataFrame | np.ndarray | Any, *, scaling: Scaling = "stan
              "robust", z / sqrt(1 + (z / 3)^2) of z = minus the median over the range between the quartiles, so that
              nothing is farther than 3 (Holzmüller et al. 2024);
              "quantile", the standard normal number of a value's rank
+    keeps_constants  whether a number that is the same in all rows is a column too, of zeros: pixels have their places
     Raises TableError for a column that mixes types, holds infinite values or a type that no network can take, and
     where no column is left that varies.
     """
@@ -54,9 +57,9 @@ def learn_schema(X: nw.DataFrame | np.ndarray | Any, *, scaling: Scaling = "stan
             "far off."
         )
     if is_numeric(X):
-        learned = _learn_array(X, scaling)
+        learned = _learn_array(X, scaling, keeps_constants)
     else:
-        learned = [_learn_column(name, arrow_column(X, name), scaling) for name in names_of(X)]
+        learned = [_learn_column(name, arrow_column(X, name), scaling, keeps_constants) for name in names_of(X)]
     columns = tuple(entry for entry in learned if isinstance(entry, Column))
     dropped = tuple(entry for entry in learned if isinstance(entry, Dropped))
     if not columns:
@@ -65,14 +68,14 @@ def learn_schema(X: nw.DataFrame | np.ndarray | Any, *, scaling: Scaling = "stan
     return Schema(columns, dropped)
 
 
-def _learn_array(X: Any, scaling: Scaling) -> list[Column | Dropped]:
+def _learn_array(X: Any, scaling: Scaling, constants: bool) -> list[Column | Dropped]:
     names = [f"x{place}" for place in range(X.shape[1])]
     kind: Kind = "boolean" if X.dtype.kind == "b" else "number"
     found = learn(reader(X), X.shape[0], names, scaling)
-    return [_of_numbers(name, kind, found, place, X.shape[0], scaling) for place, name in enumerate(names)]
+    return [_of_numbers(name, kind, found, place, X.shape[0], scaling, constants) for place, name in enumerate(names)]
 
 
-def _learn_column(name: str, column: pa.Array, scaling: Scaling) -> Column | Dropped:
+def _learn_column(name: str, column: pa.Array, scaling: Scaling, constants: bool) -> Column | Dropped:
     kind = kind_of(name, column)
     if kind == "empty":
         return Dropped(name, "every value is missing")
@@ -92,16 +95,16 @@ def _learn_column(name: str, column: pa.Array, scaling: Scaling) -> Column | Dro
         more = {"form": form, "zone": zone, "cycles": varying}
         if scaling == "standard":
             found = found._replace(centre=np.array([np.nanmedian(numbers(name, column))]))
-    return _of_numbers(name, kind, found, 0, len(column), scaling, **more)
+    return _of_numbers(name, kind, found, 0, len(column), scaling, constants, **more)
 
 
 def _of_numbers(
-    name: str, kind: Kind, found: Learned, place: int, n: int, scaling: Scaling, **more: Any
+    name: str, kind: Kind, found: Learned, place: int, n: int, scaling: Scaling, constants: bool, **more: Any
 ) -> Column | Dropped:
     missing = bool(found.n_present[place] < n)
     if found.n_present[place] == 0:
         return Dropped(name, "every value is missing")
-    if not found.varies[place] and not missing:
+    if not found.varies[place] and not missing and not constants:
         return Dropped(name, "every value is the same")
     centre, scale = float(found.centre[place]), float(found.scale[place])
     return Column(name, kind, centre, scale, missing, scaling=scaling, knots=found.knots[place], **more)

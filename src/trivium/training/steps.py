@@ -8,7 +8,8 @@ import optax
 from jax import Array
 
 from trivium.network import Network, Parameters
-from trivium.training import augment
+from trivium.network.own import OwnNetwork
+from trivium.training import augment, convolutions
 from trivium.training.batches import Batch, weighted_mean
 from trivium.training.program import Program
 
@@ -48,7 +49,10 @@ def update(
         losses = program.losses(outputs, seen.targets, seen.weights)
         return weighted_mean(losses, seen.weights), (outputs, losses, news)
 
-    (value, (outputs, losses, news)), gradients = jax.value_and_grad(objective, has_aux=True)(parameters)
+    derive = jax.value_and_grad(objective, has_aux=True)
+    if isinstance(network, OwnNetwork):  # it may hold convolutions
+        derive = convolutions.ordered(derive)
+    (value, (outputs, losses, news)), gradients = derive(parameters)
     updates, optimizer = program.transformation(numbers).update(
         gradients,
         optimizer,
