@@ -8,9 +8,11 @@ import jax
 import numpy as np
 
 from trivium.catalog import name_of
+from trivium.diagnosis import own_network
 from trivium.diagnosis.data_facts import column_facts, grid_facts, split_facts, target_facts
 from trivium.diagnosis.record import Layer, RunRecord, column, plain
 from trivium.initializers import fitting, glorot_uniform
+from trivium.network.own import OwnNetwork
 from trivium.training.population import Member
 from trivium.training.program import EVERY_ROW
 from trivium.training.snapshots import Look, weights_in
@@ -105,6 +107,8 @@ def _epochs_shown(member: Member) -> range:
 def _layers(member: Member) -> tuple[tuple[Layer, ...], list[int]]:
     """The layers with weights, and where their weights stand among those that a snapshot knows."""
     network: Any = member.program.network
+    if isinstance(network, OwnNetwork):
+        return own_network.layers(network, member.state.parameters, member.rows.X)
     activation = getattr(network, "activation", None)
     found, places = [], []
     for place, (path, leaf) in enumerate(weights_in(member.state.parameters).items()):
@@ -181,6 +185,7 @@ def _run_facts(
     first = norms[0] if norms.ndim == 2 else np.full(len(layers), np.nan)
     still = (moves == 0).all(axis=0) if moves.ndim == 2 else np.zeros(len(layers), bool)
     network: Any = member.program.network
+    own = isinstance(network, OwnNetwork)
     return {
         "framework": "trivium",
         "epochs": len(member.history),
@@ -195,13 +200,15 @@ def _run_facts(
         "gain": {
             f"{layer.name}.weight": float(norm) / np.sqrt(layer.width)
             for layer, norm in zip(layers, first, strict=True)
-            if np.isfinite(norm)
+            if np.isfinite(norm) and not own  # whose weights may stand in any order of axes
         },
         "never_given": [],
         "frozen": [],
         "gradients_accumulate": False,
         "mode": "train",
-        "nonlinear": len(layers) > 1 and layers[0].activation != "identity",
+        "nonlinear": own_network.bends(network, member.state.parameters, member.rows.X)
+        if own
+        else len(layers) > 1 and layers[0].activation != "identity",
         "dropout": float(member.numbers.get("dropout", 0.0)),
         "residual": bool(getattr(network, "residual", False)),
         "batch_norms": sum(layer.normalised for layer in layers) if _normalises_batches(network) else 0,
