@@ -108,6 +108,14 @@ def test_optimizers_of_optax_serve_the_estimator(results):
     assert min(results.values()) > 0.95
 
 
+@example("own_network_flax")
+def test_a_convolution_of_ones_own_reads_digits_best(results):
+    line, ours, convolution = results.values()
+    assert line > 0.9
+    assert ours > 0.95
+    assert convolution > 0.98
+
+
 @example("watch_xor_linear")
 def test_a_line_on_xor_is_named_in_a_loop_and_in_an_estimator(results):
     assert results == {"loop": "missing_nonlinearity", "estimator": "missing_nonlinearity"}
