@@ -60,9 +60,10 @@ def main() -> dict[str, float]:
     left.legend()
     said = models["your convolution"].predict(X_test)
     wrong = np.flatnonzero(said != y_test)[:6]
-    right.imshow(np.vstack([np.hstack(row) for row in X_test[wrong].reshape(2, 3, SIDE, SIDE)]), cmap="gray_r")
+    pictures = np.pad(X_test[wrong].reshape(-1, SIDE, SIDE), ((0, 0), (2, 0), (0, 2)))
+    right.imshow(np.vstack([np.hstack(row) for row in pictures.reshape(2, 3, SIDE + 2, SIDE + 2)]), cmap="gray_r")
     for number, place in enumerate(wrong):
-        corner = SIDE * (number % 3), SIDE * (number // 3)
+        corner = (SIDE + 2) * (number % 3), (SIDE + 2) * (number // 3)
         right.text(*corner, f"{said[place]}, is {y_test[place]}", color="tab:red", va="top", size=11)
     right.set_axis_off()
     right.set_title("What the convolution misreads")
