@@ -1,11 +1,13 @@
 """The diagnosis on programs that are known to fail, and on healthy ones.
 
 python benchmarks/diagnosis.py [--cases FOLDER] [--seeds 0,1,2] [--json FILE] [--only TEXT] [--jobs 2]
+    [--native]
 
 FOLDER holds `cases.yaml` and the `engine.py` that trains a case in PyTorch; default: ../shared/diagnosis beside the
 repository. Each program runs as given, with `trivium.watch` attached to its network and optimizer. A failing run counts
 as right when the first finding is one of the case's `expected` or `acceptable` labels; a healthy run counts as a false
-alarm when any finding is a warning or an error.
+alarm when any finding is a warning or an error. With `--native` the programs that our estimators' parameters can say
+run as estimators instead; those that fail are run again with `on_problem="fix"`.
 """
 
 import argparse
@@ -19,6 +21,8 @@ from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from _native import run_native, show_native
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -212,6 +216,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", default="", help="only cases whose id contains this")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--native", action="store_true", help="run the programs as estimators, and mend them")
     options = parser.parse_args()
     seeds = [int(seed) for seed in options.seeds.split(",")]
     cases = [case for case in load_cases(options.cases) if options.only in case["id"]]
@@ -219,13 +224,13 @@ def main() -> None:
     start = time.perf_counter()
     with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
         rows = []
-        for row in pool.imap_unordered(run_one, jobs):
+        for row in pool.imap_unordered(run_native if options.native else run_one, jobs):
             rows.append(row)
             print(f"\r{len(rows)} of {len(jobs)} runs", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     rows.sort(key=lambda row: (row["case"], row["seed"]))
-    result = summary(rows)
-    show(result)
+    result = {} if options.native else summary(rows)
+    show_native(rows) if options.native else show(result)
     print(f"{time.perf_counter() - start:.0f} s")
     if options.json:
         options.json.write_text(json.dumps({**result, "runs": rows}, indent=1))

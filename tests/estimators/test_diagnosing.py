@@ -55,3 +55,12 @@ def test_watching_changes_no_bit_of_the_result():
     np.testing.assert_array_equal(*(fit.predict_proba(X) for fit in fits))
     assert fits[0].record_ is None
     assert fits[0].diagnosis_ is None
+
+
+def test_a_mend_of_the_loss_takes_the_output_activation_with_it():
+    X, y = np.array([[1, 1], [1, 0], [0, 0], [0, 1]], float), [0, 1, 0, 1]
+    model = NeuralClassifier(
+        (4,), activation="sigmoid", loss="mae", output_activation="sigmoid", optimizer="sgd", learning_rate=0.05,
+        epochs=300, patience=None, on_problem="fix", random_state=0,
+    ).fit(X, y, validation_data=(X, y))  # fmt: skip
+    assert any(repair.finding == "loss_output_mismatch" and repair.kept for repair in model.repairs_)

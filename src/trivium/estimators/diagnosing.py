@@ -115,14 +115,14 @@ def tell(diagnosis: Diagnosis, on_problem: str) -> None:
 
 
 def mends(diagnosis: Diagnosis, candidate: Candidate, used: Mapping[str, Any]) -> list[tuple[Finding, Candidate]]:
-    """Candidates with the changes that the findings propose, the most promising first.
+    """Candidates with the changes that the findings propose, the most promising first: of roots, then of what followed.
 
     used  by name, the numbers that the run used: a proposal may be a multiple of one
     """
     tried: list[tuple[Finding, Candidate]] = []
     seen: list[dict[str, Any]] = []
-    for finding in diagnosis.findings:
-        if finding.severity == "info" or finding.because_of is not None:
+    for finding in sorted(diagnosis.findings, key=lambda finding: finding.because_of is not None):
+        if finding.severity == "info":
             continue
         for remedy in finding.remedies:
             change = _resolved(remedy.changes, {**candidate.given, **used})
@@ -132,6 +132,8 @@ def mends(diagnosis: Diagnosis, candidate: Candidate, used: Mapping[str, Any]) -
             given = {**candidate.given, **change}
             if "optimizer" in change and "learning_rate" not in change:
                 given["learning_rate"] = None
+            if "loss" in change and "output_activation" not in change:
+                given["output_activation"] = None  # each loss has its own link
             try:
                 made = choices.resolve(given)
             except ValueError:
