@@ -182,9 +182,8 @@ def show_native(rows: list[dict[str, Any]]) -> None:
     print(f"said by our parameters: {len(ran)} of {len(rows)} runs; refused before training: {len(refused)}")
     print(f"failing programs that fail here too: {len(failed)}, right by first finding {_share(failed, 'right')}")
     print(f"  in other words {_share(failed, 'right_in_other_words')}; the other {len(failing) - len(failed)} learn")
-    print(
-        f"healthy runs that learn here too: {len(healthy)}, with a warning or error {sum(not row['right'] for row in healthy)}"
-    )
+    alarms = sum(not row["right"] for row in healthy)
+    print(f"healthy runs that learn here too: {len(healthy)}, with an alarm: {alarms}")
     print(f"repair by on_problem='fix': {_share(mended, 'mended')} learn (goal 95 %; AutoTrainer, on its own: 97 %)")
     for row in rows:
         where = f"  {row['case']} seed {row['seed']}:"
