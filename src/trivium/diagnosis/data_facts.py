@@ -111,11 +111,15 @@ def column_facts(rows: np.ndarray) -> dict[str, Any]:
 def _far(flat: np.ndarray) -> np.ndarray:
     """Rows with an entry 50 times further from its column's median than 99 % of the entries; none where they are many.
 
-    A column that hardly ever varies is measured with the usual distance of the others.
+    A column that hardly ever varies is measured with its own few distances, or where these are three or less with the
+    usual distance of the others.
     """
     distance = np.abs(flat - np.median(flat, axis=0))
     usual = np.quantile(distance, min(0.99, 1 - 3.5 / max(len(flat), 4)), axis=0)
     floor = np.median(usual[usual > 0]) if (usual > 0).any() else 0.0
+    for place in np.flatnonzero((usual == 0) & ((distance > 0).sum(axis=0) > 3)):
+        column = distance[:, place]
+        usual[place] = np.median(column[column > 0])
     if not floor > 0:
         return np.zeros(len(flat), bool)
     far = np.any(distance > 50 * np.maximum(usual, floor)[None, :], axis=1)
