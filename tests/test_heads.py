@@ -117,6 +117,19 @@ def test_the_best_constant_is_found_by_search_where_no_formula_gives_it():
         assert baseline > 0.1
 
 
+@pytest.mark.parametrize(
+    "name", ["cross_entropy", "brier", "cumulative_logit", "squared_error", "absolute_error", "poisson", "gaussian_nll"]
+)
+def test_a_row_of_weight_three_counts_in_the_best_constant_as_three_rows(name):
+    loss, classes = members(losses)[name], name in ("cross_entropy", "brier", "cumulative_logit")
+    head = heads.classifier_head(loss, 3, None) if classes else heads.regressor_head(loss, None)
+    y = random.integers(0, 3, 60).astype(np.int32) if classes else random.integers(0, 9, 60).astype(np.float32)
+    weights = np.where(y == y.max(), 3, 1)
+    repeated = heads.baseline_loss(head, loss, np.repeat(y, weights))
+    assert heads.baseline_loss(head, loss, y, weights) == pytest.approx(repeated, rel=1e-4)
+    assert repeated != pytest.approx(heads.baseline_loss(head, loss, y), rel=1e-3)
+
+
 def test_what_is_known_of_the_squared_error_is_what_trying_finds():
     head = heads.regressor_head(losses.squared_error, None)
     assert heads.moves_with(losses.squared_error, head) == moved(losses.squared_error, head)

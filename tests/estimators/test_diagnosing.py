@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, make_classification
+from sklearn.metrics import balanced_accuracy_score
 
 from trivium import NeuralClassifier, load
+from trivium.candidates import Candidate
 from trivium.diagnosis.record import RunRecord
 from trivium.estimators.diagnosing import TrainingError
+from trivium.estimators.mending import Proposal, pairs
 from trivium.report.notes import DiagnosisWarning
 
 XOR_X, XOR_Y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 25, float), np.array([0, 1, 1, 0] * 25)
@@ -64,3 +67,41 @@ def test_a_mend_of_the_loss_takes_the_output_activation_with_it():
         epochs=300, patience=None, on_problem="fix", random_state=0,
     ).fit(X, y, validation_data=(X, y))  # fmt: skip
     assert any(repair.finding == "loss_output_mismatch" and repair.kept for repair in model.repairs_)
+
+
+RARE = {"n_features": 20, "n_informative": 4, "weights": [0.97], "flip_y": 0, "random_state": 2}
+LOST = {"hidden_widths": (16,), "optimizer": "sgd", "epochs": 15, "patience": None, "random_state": 0}
+
+
+@pytest.mark.parametrize("bagging", [None, 3])
+def test_a_lost_class_is_found_again_as_the_mend_is_judged_by_classes_alike(bagging):
+    X, y = make_classification(3000, **RARE)
+    model = NeuralClassifier(**LOST, learning_rate=0.01, batch_size=64, on_problem="fix", bagging=bagging)
+    model.fit(X[:2000], y[:2000])
+    kept = [repair for repair in model.repairs_ if repair.kept]
+    assert kept[0].finding == "class_imbalance"
+    assert any("class_weight" in repair.change for repair in kept)
+    assert balanced_accuracy_score(y[2000:], model.predict(X[2000:])) > 0.75
+    assert len(model.models_) == (bagging or 1)
+    assert model.get_params()["class_weight"] is None
+
+
+def test_a_mend_trains_as_long_as_it_says():
+    X, y = load_digits(return_X_y=True)
+    model = NeuralClassifier(
+        (16,), optimizer="sgd", learning_rate=1e-4, epochs=3, patience=None, on_problem="fix", random_state=0
+    ).fit(X, y)
+    longer = [repair for repair in model.repairs_ if "epochs" in repair.change]
+    assert longer
+    assert len(model.history_) in {3, *(repair.change["epochs"] for repair in longer)}
+
+
+def test_two_changes_are_made_at_once_where_neither_helps_alone():
+    given = {"learning_rate": 0.1, "hidden_widths": (4,), "activation": "tanh", "epochs": 5}
+    candidate = Candidate({**NeuralClassifier()._given, **given}, None, 0)
+    changes = [{"learning_rate": 0.3}, {"learning_rate": None, "epochs": 20}, {"hidden_widths": (64, 64)}]
+    single = [Proposal(str(place), change, candidate) for place, change in enumerate(changes)]
+    found = pairs(single, candidate)
+    assert [one.finding for one in found] == ["0 + 2", "1 + 2"]
+    assert found[0].candidate.choices.hidden_widths == (64, 64)
+    assert found[0].candidate.choices.numbers["learning_rate"] == 0.3

@@ -2,16 +2,15 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-import jax
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from trivium import activations, candidates, choices, losses, outcomes
-from trivium.candidates import Plan
+from trivium.candidates import Candidate, Plan
 from trivium.catalog import get
 from trivium.choices import Choices
 from trivium.estimators import after_epoch, diagnosing, inputs, models
@@ -22,13 +21,11 @@ from trivium.estimators.members import (
     Limits,
     Part,
     Task,
-    as_model,
     members_of,
-    program_of,
     selected,
-    table_of,
     trained,
 )
+from trivium.estimators.mending import mended
 from trivium.estimators.models import Model
 from trivium.estimators.parameters import Parameters
 from trivium.estimators.weights import as_rows
@@ -39,10 +36,6 @@ from trivium.report.search import summary as in_sentences
 from trivium.storage import file, record
 from trivium.tables import encode, read, schema
 from trivium.training import devices
-from trivium.training.epochs import keys, start
-from trivium.training.history import History
-from trivium.training.loop import train
-from trivium.training.program import State
 from trivium.training.split import parts
 
 FEWEST_IN_FOLDS = 4
@@ -202,43 +195,47 @@ class NeuralEstimator(Parameters):
         """Everything that `fit` does."""
         began = time.perf_counter()
         going_on = self.models_[0] if self.warm_start and hasattr(self, "models_") else None
-        plan, seed, random = self._plan(None if going_on is None else self._settled)
-        whole = self._part(X, y, sample_weight, first=going_on is None)
+        settled = self._given if going_on is None else self._settled
+        plan, seed, random = self._plan(settled)
+        whole = self._part(X, y, sample_weight, first=going_on is None, given=settled)
         task = self._task_of(whole.y, going_on, watched=self.on_problem != "ignore")
-        given = self._given
-        limits = Limits(
-            given["epochs"], given["patience"], None if self.time_limit is None else began + self.time_limit
-        )
+        until = None if self.time_limit is None else began + self.time_limit
         if validation_data is None:
             first, aside = self._parted(whole, random)
         else:
-            first, aside = whole, self._part_aside(validation_data)
+            first, aside = whole, self._part_aside(validation_data, settled)
         if len(plan.candidates) > 1:
-            outcomes.check_aside(aside, len(whole.y), given["validation_fraction"])
+            outcomes.check_aside(aside, len(whole.y), self._given["validation_fraction"])
         found, n_folds = None, self._n_folds(len(whole.y), aside=validation_data is not None)
-        if n_folds is None or len(plan.candidates) > 1:
+        fixes = self.on_problem == "fix"
+        verdict, self.repairs_ = None, []
+        if n_folds is None or len(plan.candidates) > 1 or fixes:
+            limits = Limits.of(self._given, until)
             found = self._found(plan, task, first, aside, seed, limits, going_on)
+        if found is not None and fixes:
+
+            def again(some: Sequence[Candidate], aside: Part | None) -> Found:
+                given = some[0].given
+                rows = self._reweighed(first, settled, given)
+                limits = Limits.of(given, until)
+                return self._found(Plan(some, ()), task, rows, aside, seed, limits, None, in_units=aside is not None)
+
+            def used(found: Found) -> dict[str, Any]:
+                return found.candidate.choices.in_words(found.frame.loss, len(first.inputs))
+
+            verdict = diagnosing.look_at(found, task, aside, thorough=True)
+            found, verdict, self.repairs_, aside = mended(found, verdict, task, aside, used, again)
         if n_folds is None:
             found = cast(Found, found)
         else:
             candidate, search = (plan.candidates[0], None) if found is None else (found.candidate, found.search)
             fold = folds(whole.y, n_folds, random, classes=task.classes is not None)
+            whole, limits = self._reweighed(whole, settled, candidate.given), Limits.of(candidate.given, until)
             found, self.out_of_fold_ = bagged(candidate, task, whole, fold, seed, limits, verbose=self.verbose)
-            found = found._replace(search=search)
-        verdict = None
-        if self.on_problem != "ignore":
-            thorough = self.on_problem != "warn"
-            verdict = diagnosing.look_at(found, task, aside, thorough=thorough)
-        self.repairs_ = []
-        if verdict is not None and self.on_problem == "fix" and n_folds is None:
-
-            def again(plan: Plan) -> Found:
-                return self._found(plan, task, first, aside, seed, limits, None, in_units=aside is not None)
-
-            def used(found: Found) -> dict[str, Any]:
-                return found.candidate.choices.in_words(found.frame.loss, len(first.inputs))
-
-            found, verdict, self.repairs_ = diagnosing.mended(found, verdict, task, aside, used, again)
+            found, verdict = found._replace(search=search), None
+        if self.on_problem != "ignore" and verdict is None:
+            one, kept = (found, aside) if n_folds is None else (found.alone(), whole.at(np.flatnonzero(fold == 0)))
+            verdict = diagnosing.look_at(one, task, kept, thorough=self.on_problem != "warn")
         if n_folds is not None:
             self._learn_from_aside(self.out_of_fold_, whole)
         elif aside is not None:
@@ -285,14 +282,24 @@ class NeuralEstimator(Parameters):
         trained(members, limits, races=plan.races, verbose=self.verbose, on_epoch=on_epoch)
         return selected(members, frames, plan, task, aside, self._given["ensemble"], in_units=in_units)
 
-    def _part(self, X: Any, y: Any, sample_weight: Any, *, first: bool) -> Part:
+    def _part(self, X: Any, y: Any, sample_weight: Any, *, first: bool, given: Mapping[str, Any] | None = None) -> Part:
         """Encoded rows with their targets; the first time, columns and targets are learned."""
         X, y, sample_weight = as_rows(X, y, sample_weight)
         inputs, numbers = self._learn_table(X, y) if first else self._known_table(X, y)
-        weights = self._weights(sample_weight, len(numbers)) * self._class_weights(numbers)
+        given = self._given if given is None else given
+        weights = self._weights(sample_weight, len(numbers)) * self._class_weights(numbers, given.get("class_weight"))
         return Part(inputs, numbers, weights)
 
-    def _part_aside(self, given: Any) -> Part:
+    def _reweighed(self, part: Part, given: Mapping[str, Any], other: Mapping[str, Any]) -> Part:
+        """The rows with the class weights of other parameters in the place of those given."""
+        old, new = given.get("class_weight"), other.get("class_weight")
+        if old is new:
+            return part
+        by_old, by_new = self._class_weights(part.y, old), self._class_weights(part.y, new)
+        factor = np.divide(by_new, by_old, out=np.zeros_like(part.weights), where=by_old > 0)
+        return part._replace(weights=part.weights * factor)
+
+    def _part_aside(self, given: Any, settled: Mapping[str, Any]) -> Part:
         """The user's own rows to choose by. Raises ValueError where they are no pair of X and y."""
         if not isinstance(given, tuple | list) or len(given) not in (2, 3):
             raise ValueError(
@@ -300,7 +307,7 @@ class NeuralEstimator(Parameters):
                 "Hand over both."
             )
         X, y, *weight = given
-        return self._part(X, y, weight[0] if weight else None, first=False)
+        return self._part(X, y, weight[0] if weight else None, first=False, given=settled)
 
     def _parted(self, whole: Part, random: np.random.RandomState) -> tuple[Part, Part | None]:
         """The rows to train on, and those to choose by."""
@@ -324,41 +331,9 @@ class NeuralEstimator(Parameters):
         """Targets as the user gave them."""
         return numbers
 
-    def _class_weights(self, numbers: np.ndarray) -> Any:
+    def _class_weights(self, numbers: np.ndarray, class_weight: Any) -> Any:
         """A factor per row on its weight."""
         return np.float32(1)
-
-    def _epoch_on(self, X: Any, numbers: np.ndarray, sample_weight: Any, *, first: bool) -> None:
-        """One more epoch, on these rows, from where the parameters stand."""
-        given = {**self._settled, "population": 1, "ensemble": None}
-        plan = candidates.plan(given, self._task, np.random.RandomState(0))
-        if plan.open:
-            raise ValueError(
-                f"{plan.open[0]} must be chosen at the first partial_fit, got 'auto': one epoch does not tell choices "
-                "apart. Choose one, or call fit first."
-            )
-        candidate = plan.candidates[0]
-        inputs = self._accept(X, first=first)
-        standing_model = models.alone(self.models_[0]) if hasattr(self, "models_") else None
-        weights = self._weights(sample_weight, len(numbers)) * self._class_weights(numbers)
-        task, part = self._task_of(numbers), Part(inputs, numbers, weights)
-        frame = self._frame(candidate.choices, numbers, standing_model)
-        rows = table_of(frame, task, part)
-        program = program_of(candidate.choices, frame, task, rows.n)
-        if getattr(self, "_state_", None) is None:
-            init_key, order_key = keys(check_random_state(self.random_state).randint(2**31))
-            if standing_model is None:
-                parameters = program.network.init(init_key, inputs)
-                self.history_ = History(task.metric, frame.baseline(rows.targets))
-            else:
-                parameters = standing_model.parameters
-            standing = start(program, candidate.choices.numbers, parameters, order_key)
-        else:
-            standing = cast(State, self._state_)
-        state = train(program, candidate.choices.numbers, standing, rows, None, epochs=1, history=self.history_)
-        self._state_: State | None = jax.tree.map(np.asarray, state)
-        self.models_: list[Model] = [as_model(candidate, frame, program.network, state.best, 1.0)]
-        self.choices_: dict[str, Any] = candidate.choices.in_words(frame.loss, rows.n)
 
     # --- predictions ---------------------------------------------------------------------------------------------
 

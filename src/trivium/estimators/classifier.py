@@ -15,6 +15,7 @@ from trivium.estimators.base import NeuralEstimator
 from trivium.estimators.calibration import temperature, tempered
 from trivium.estimators.members import Frame, Part
 from trivium.estimators.models import Model
+from trivium.estimators.one_epoch import one_more
 from trivium.heads import Head
 from trivium.tables import read
 from trivium.tables.targets import as_classes, classes_of, numbers_of
@@ -228,7 +229,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
                     f"classes must name at least two classes at the first partial_fit, got {self.classes_!r}. "
                     "Hand over all that will ever occur: classes=np.unique(all_y)."
                 )
-        self._epoch_on(X, self._numbers(y), sample_weight, first=first)
+        one_more(self, X, self._numbers(y), sample_weight, first=first)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -313,12 +314,12 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             return Frame(loss, head, lambda numbers: numbers.astype(np.float32))
         return Frame(loss, head, lambda numbers: heads.encoded(head, numbers, len(self.classes_)))
 
-    def _class_weights(self, numbers: np.ndarray) -> Any:
-        if self.class_weight is None:
+    def _class_weights(self, numbers: np.ndarray, class_weight: Any) -> Any:
+        if class_weight is None:
             return np.float32(1)
         if self.labels_:
-            raise ValueError(f"class_weight must be None for labels, got {self.class_weight!r}. Use sample_weight.")
-        given, present = self.class_weight, np.unique(numbers)
+            raise ValueError(f"class_weight must be None for labels, got {class_weight!r}. Use sample_weight.")
+        given, present = class_weight, np.unique(numbers)
         if not (isinstance(given, dict) or given == "balanced"):
             raise ValueError(f"class_weight must be 'balanced', a dict or None, got {given!r}. Try 'balanced'.")
         unknown = [] if given == "balanced" else [name for name in given if name not in self.classes_]

@@ -12,7 +12,7 @@ import numpy as np
 from trivium import ensembles, heads
 from trivium.candidates import RUNGS, Candidate, Plan, in_words
 from trivium.choices import Choices
-from trivium.estimators.models import Model, in_units
+from trivium.estimators.models import Model, alone, in_units
 from trivium.heads import Head
 from trivium.network import Layout, Network
 from trivium.network.structure import Structure
@@ -56,9 +56,9 @@ class Frame:
     low: Any = None  # of predictions in the units of y; None for no bound
     high: Any = None
 
-    def baseline(self, targets: np.ndarray) -> float:
-        """The loss of the best constant prediction of encoded targets."""
-        return heads.baseline_loss(self.head, self.loss, targets)
+    def baseline(self, rows: Table) -> float:
+        """The loss of the best constant prediction."""
+        return heads.baseline_loss(self.head, self.loss, rows.targets, rows.weights)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def members_of(
 
 def _tables(frame: Frame, task: Task, first: Part, aside: Part | None) -> tuple[Table, Table | None, float]:
     rows = table_of(frame, task, first)
-    return rows, None if aside is None else table_of(frame, task, aside), frame.baseline(rows.targets)
+    return rows, None if aside is None else table_of(frame, task, aside), frame.baseline(rows)
 
 
 def table_of(frame: Frame, task: Task, part: Part) -> Table:
@@ -167,6 +167,11 @@ class Limits:
     epochs: int
     patience: int | None
     until: float | None  # on the clock of time.perf_counter, None for no limit
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], until: float | None) -> "Limits":
+        """Those that an estimator's parameters set."""
+        return cls(given["epochs"], given["patience"], until)
 
     @property
     def seconds_left(self) -> float | None:
@@ -221,6 +226,10 @@ class Found(NamedTuple):
     candidate: Candidate
     frame: Frame
     search: Mapping[str, list] | None
+
+    def alone(self) -> "Found":
+        """The best model without the others."""
+        return self._replace(models=[alone(self.models[0])])
 
 
 def selected(

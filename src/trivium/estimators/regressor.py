@@ -15,6 +15,7 @@ from trivium.estimators.base import NeuralEstimator
 from trivium.estimators.calibration import bounds, residuals
 from trivium.estimators.members import Frame, Part
 from trivium.estimators.models import Model
+from trivium.estimators.one_epoch import one_more
 from trivium.heads import Head
 from trivium.tables import read
 from trivium.tables.targets import as_numbers
@@ -117,7 +118,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         X, y = read.rows(X, as_numbers(y))
         if not hasattr(self, "schema_"):
             self._n_outputs = 1 if y.ndim == 1 else y.shape[1]
-        self._epoch_on(X, y, sample_weight, first=not hasattr(self, "schema_"))
+        one_more(self, X, y, sample_weight, first=not hasattr(self, "schema_"))
         return self
 
     def predict(self, X: Any) -> np.ndarray:

@@ -13,43 +13,60 @@ from trivium.compiling import quickly
 from trivium.heads.head import Head, softmax
 
 
-def baseline_loss(head: Head, loss: Callable[..., Array], targets: np.ndarray) -> float:
+def baseline_loss(
+    head: Head, loss: Callable[..., Array], targets: np.ndarray, weights: np.ndarray | None = None
+) -> float:
     """The loss of the best network that looks at nothing, the same output for every row.
 
     targets  (n,) or (n, width), encoded as the loss takes them
+    weights  (n,) how much each row counts; None: all the same
     """
+    weights = np.ones(len(targets)) if weights is None or not weights.any() else np.asarray(weights, np.float64)
+    weights = weights / weights.sum()
     if loss is losses.squared_error and targets.ndim == 1:
-        return float(np.var(targets, dtype=np.float64))
+        return float(weights @ (targets - weights @ targets) ** 2)
     if loss in (losses.cross_entropy, losses.binary_cross_entropy) and targets.ndim == 1:  # the entropy
-        shares = np.unique(targets, return_counts=True)[1] / len(targets)
-        return float(-(shares * np.log(shares)).sum())
+        shares = np.bincount(np.unique(targets, return_inverse=True)[1], weights)
+        return float(-(shares * np.log(np.maximum(shares, 1e-300))).sum())
 
     def mean_loss(constant: Array) -> Array:
         outputs = jnp.broadcast_to(constant[None], (len(targets), *constant.shape))
-        return head.losses(loss, outputs, jnp.asarray(targets)).mean()
+        found = head.losses(loss, outputs, jnp.asarray(targets))
+        return found.mean() if head.over_batch or not found.ndim else found @ jnp.asarray(weights, found.dtype)
 
-    constants = _constants(head, targets)
+    constants = _constants(head, targets, weights)
     if not constants:
         return _least(mean_loss, np.zeros(() if head.flat else head.width, np.float32))
     compiled = quickly(mean_loss)
     return min(float(compiled(jnp.asarray(constant, jnp.float32))) for constant in constants)
 
 
-def _constants(head: Head, targets: np.ndarray) -> list[np.ndarray]:
+def _constants(head: Head, targets: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
     """Outputs among which the best constant one is, or nearly; none where it has to be searched for."""
     if head.split or head.over_batch or not head.probabilistic or (head.width > 1 and head.targets == "numbers"):
         return []
     if head.targets == "labels":
-        shares = np.bincount(targets, minlength=head.width) / len(targets)
+        shares = np.bincount(targets, weights, minlength=head.width)
         if head.link is softmax:
             return [np.log(np.maximum(shares, 1e-12))]
         return [shares] if head.link is None else []
-    mean = targets.mean(axis=0)
+    mean = weights @ targets
     if head.link is None:
-        return [mean, *np.quantile(targets, np.linspace(0.05, 0.95, 19), axis=0)]
+        return [mean, *_quantiles(targets, weights)]
     if head.link is activations.sigmoid:
         return [np.log(mean) - np.log1p(-mean)]
     return [np.log(np.maximum(mean, 1e-12))]  # softmax, exp
+
+
+def _quantiles(targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Below which 5, 10, ... 95 % of the weight lies, (19,) or (19, width)."""
+    columns = targets if targets.ndim == 2 else targets[:, None]
+    order = np.argsort(columns, axis=0)
+    below = np.cumsum(weights[order], axis=0)
+    shares = np.linspace(0.05, 0.95, 19)
+    places = [np.searchsorted(one, shares).clip(max=len(one) - 1) for one in below.T]
+    found = np.stack([column[rows[at]] for column, rows, at in zip(columns.T, order.T, places, strict=True)], axis=1)
+    return found if targets.ndim == 2 else found[:, 0]
 
 
 def _least(function: Callable[[Array], Array], start: np.ndarray) -> float:
