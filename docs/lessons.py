@@ -27,11 +27,12 @@ def table(program: Program) -> tuple[np.ndarray, ...]:
         X, y = load_digits(return_X_y=True)
         X = (X - X.mean(0)) / (X.std(0) + 1e-3)
     else:
-        X, y = make_moons(1000 if name != "few" else 160, noise=0.45 if name == "few" else 0.15, random_state=0)
+        few = name.startswith("few")
+        X, y = make_moons(160 if few else 1000, noise=0.45 if few else 0.15, random_state=0)
         X = (X - X.mean(0)) / X.std(0)
     order = random.permutation(len(y))
     X, y = X[order], y[order]
-    count = 60 if name == "few" else len(y) * 7 // 10
+    count = 60 if name.startswith("few") else len(y) * 7 // 10
     train, y_train, aside, y_aside = X[:count], y[:count], X[count:], y[count:]
     if name == "outliers":
         train[random.choice(len(train), 5, replace=False)] *= 3000
@@ -41,11 +42,9 @@ def table(program: Program) -> tuple[np.ndarray, ...]:
         train[40, 1] = np.nan
     if name == "misaligned":
         y_train, y_aside = random.permutation(y_train), random.permutation(y_aside)
-    if name in ("noise", "three hundred"):
-        train, y_train = train[:300], y_train[:300]
-    if name == "noise":
+    if name == "digits, noise":
         wrong = random.random(len(y_train)) < 0.3
-        y_train = np.where(wrong, 1 - y_train, y_train)
+        y_train = np.where(wrong, random.integers(0, 10, len(y_train)), y_train)
     if name == "shifted":
         aside = aside * 8 + 20
     if name == "rare":
@@ -56,8 +55,8 @@ def table(program: Program) -> tuple[np.ndarray, ...]:
         train, y_train = train[kept], y_train[kept]
         copies = np.where(y_train == 1, int((y_train == 0).sum() / max(1, (y_train == 1).sum())), 1)
         train, y_train = np.repeat(train, copies, axis=0), np.repeat(y_train, copies)
-    if name == "leak":
-        aside, y_aside = train[: len(aside)].copy(), y_train[: len(aside)].copy()
+    if name == "few, leak":
+        aside, y_aside = train[:40].copy(), y_train[:40].copy()
     if name == "sorted":
         order = np.argsort(y_train, kind="stable")
         train, y_train = train[order], y_train[order]
@@ -66,12 +65,15 @@ def table(program: Program) -> tuple[np.ndarray, ...]:
         y_aside = 0.5 * np.sin(2 * aside[:, 0]) * aside[:, 1]
         if name == "numbers in thousands":
             y_train, y_aside = 5000 + 3000 * y_train, 5000 + 3000 * y_aside
-    return train * program.scale, y_train, aside * program.scale, y_aside
+    train, aside = (rows * program.scale + program.offset for rows in (train, aside))
+    return train, y_train, aside, y_aside
 
 
 def network(program: Program, inputs: int, outputs: int) -> Any:
     from torch import nn
 
+    if program.attention is not None:
+        return attention(inputs, outputs, program.attention)
     functions = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}
     layers: list[Any] = []
     for width in program.widths:
@@ -91,6 +93,29 @@ def network(program: Program, inputs: int, outputs: int) -> Any:
             if program.bias is not None and layer is not layers[-1]:
                 nn.init.constant_(layer.bias, program.bias)
     return nn.Sequential(*layers)
+
+
+def attention(inputs: int, outputs: int, factor: float) -> Any:
+    """Attention over the eight rows of a digit; queries and keys start as many times as large."""
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    class Rows(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.mixed = nn.Linear(inputs // 8, 32), nn.Linear(32, 96)
+            self.places, self.last = nn.Parameter(torch.randn(8, 32)), nn.Linear(32, outputs)
+            with torch.no_grad():
+                self.mixed.weight[:64] *= factor
+
+        def forward(self, rows: Any) -> Any:
+            tokens = torch.relu(self.embed(rows.view(len(rows), 8, -1)) + self.places)
+            queries, keys, values = self.mixed(tokens).chunk(3, -1)
+            weights = functional.softmax(queries @ keys.transpose(1, 2) / 32**0.5, -1)
+            return self.last((tokens + weights @ values).mean(1))
+
+    return Rows()
 
 
 def criterion(program: Program) -> Any:

@@ -11,7 +11,9 @@ class Program:
 
     data: str = "moons"
     scale: float = 1.0
+    offset: float = 0.0  # of the inputs, after scaling
     widths: tuple[int, ...] = (32, 32)
+    attention: float | None = None  # factor on the starting queries and keys of a layer of attention in their place
     activation: str = "relu"
     start: float | None = None  # standard deviation of the starting weights; None: that of PyTorch
     bias: float | None = None
@@ -111,8 +113,8 @@ TWINS = {
         BASE, SCORE, ("all inputs zero", "输入全为零"), ("the inputs as they are", "原来的输入"), data="constant"
     ),
     "unnormalized_inputs": _twins(
-        replace(DIGITS, activation="sigmoid", optimizer="sgd", learning_rate=0.5, epochs=30), SCORE,
-        ("inputs times 1,000", "输入乘以 1,000"), ("standardised inputs", "标准化的输入"), scale=1000.0,
+        replace(DIGITS, activation="tanh", optimizer="sgd", learning_rate=0.1), SCORE,
+        ("inputs about 100", "输入在 100 左右"), ("standardised inputs", "标准化的输入"), offset=100.0,
     ),
     "inputs_too_small": _twins(
         replace(DESCENT, epochs=60), SCORE, ("inputs divided by 500", "输入除以 500"),
@@ -136,9 +138,23 @@ TWINS = {
         ("as they belong", "对应正确"), data="misaligned",
     ),
     "label_noise": _twins(
-        replace(BASE, data="three hundred", widths=(256, 256), epochs=250, learning_rate=0.003),
-        ("validation_metric", 0),
-        ("three labels in ten are wrong", "十个标签里有三个是错的"), ("right labels", "标签正确"), data="noise",
+        replace(DIGITS, widths=(256, 256), epochs=60), ("validation_metric", 0),
+        ("three labels in ten are drawn at random", "十个标签里有三个是随机的"), ("right labels", "标签正确"),
+        data="digits, noise",
+    ),
+    "data_leakage": _twins(
+        replace(BASE, data="few", epochs=100), ("validation_metric", 0),
+        ("validation rows that were trained on", "验证样本参加过训练"), ("rows kept aside", "真正留出的样本"),
+        data="few, leak",
+    ),
+    "nan_in_input": _twins(
+        replace(BASE, epochs=2), LOSS, ("one NaN in the table: the line ends", "表中有一个 NaN：曲线到此为止"),
+        ("that row left out", "去掉那一行"), data="holes",
+    ),
+    "attention_logit_growth": _twins(
+        replace(DIGITS, attention=1.0, learning_rate=0.005, epochs=20), SCORE,
+        ("queries and keys times 30", "查询和键乘以 30"), ("PyTorch's own start", "PyTorch 的默认初始化"),
+        attention=30.0,
     ),
     "class_imbalance": _twins(
         replace(BASE, data="balanced rare", epochs=4, learning_rate=0.003), ("validation_recall", 1),
@@ -158,7 +174,7 @@ TWINS = {
         dropout=0.95,
     ),
     "train_eval_mismatch": _twins(
-        replace(DIGITS, batch_norm=0.1, epochs=6, scale=20.0, widths=(64,) * 4), SCORE,
+        replace(DIGITS, batch_norm=0.1, epochs=6, offset=10.0), SCORE,
         ("batch normalisation, momentum 0.0001", "批归一化，动量 0.0001"), ("momentum 0.1", "动量 0.1"),
         batch_norm=1e-4,
     ),
@@ -192,8 +208,8 @@ TWINS = {
         ("constant", "保持不变"), decay=1 / 3,
     ),
     "oscillating_loss": _twins(
-        replace(DIGITS, learning_rate=0.002, batch=8, epochs=20), ("validation_metric", 0),
-        ("learning rate 0.08", "学习率 0.08"), ("learning rate 0.002", "学习率 0.002"), learning_rate=0.08,
+        replace(BASE, widths=(16,), activation="tanh", batch=8, epochs=30), ("validation_metric", 0),
+        ("learning rate 1", "学习率 1"), ("learning rate 0.01", "学习率 0.01"), learning_rate=1.0,
     ),
     "loss_output_mismatch": _twins(
         DIGITS, ("train_loss", 0), ("softmax before a cross entropy that has its own", "交叉熵之前又加了 softmax"),

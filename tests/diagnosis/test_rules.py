@@ -91,6 +91,22 @@ def test_a_start_that_knows_nothing_of_a_rare_class_is_no_fault():
         assert (RULES["bad_init"](Signals(record)) is not None) == wrong
 
 
+def test_curvature_and_noise_are_evidence_where_they_were_measured():
+    thrown = replace(
+        FAULTS["lr_too_high"],
+        sharpness=np.array([40.0]), sharpness_step=np.array([0]),
+        facts={**FAULTS["lr_too_high"].facts, "optimizer": {"name": "sgd", "learning_rate": 1.0, "momentum": 0.0}},
+    )  # fmt: skip
+    run = Signals(thrown)
+    assert run.steepness == pytest.approx(20 * run.learning_rate)
+    shown = [one for one in RULES["lr_too_high"](run).evidence if one.measured]
+    assert [one.value for one in shown if one.source == "Cohen et al. 2021"] == [run.steepness]
+    assert not [one for one in RULES["lr_too_high"](Signals(FAULTS["lr_too_high"])).evidence[3:] if one.measured]
+    noisy = replace(FAULTS["batch_too_small"], noise_scale=np.array([np.nan, 60.0, 100.0]), noise_step=np.arange(3))
+    assert Signals(noisy).noise == 80 / Signals(noisy).batch
+    assert [one.value for one in RULES["batch_too_small"](Signals(noisy)).evidence][1] == Signals(noisy).noise
+
+
 def test_a_healthy_run_is_called_so_with_its_numbers():
     verdict = diagnose(healthy())
     assert verdict.findings == []

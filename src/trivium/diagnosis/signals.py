@@ -288,6 +288,23 @@ class Signals(LayerSignals):
     def batch(self) -> int:
         return int(self.run.get("batch_size") or 0)
 
+    @cached_property
+    def steepness(self) -> float:
+        """Curvature at the start times the rate, over the 2 that gradient descent bears; 2 + 2m with momentum m.
+
+        NaN where the curvature was not asked for, or the optimizer rescales its steps.
+        """
+        curvature, kind = self.record.sharpness, str(self.optimizer.get("name") or "").lower()
+        if not len(curvature) or kind not in ("sgd", "gd"):
+            return math.nan
+        return float(curvature[0]) * self.learning_rate / (2 + 2 * float(self.optimizer.get("momentum") or 0))
+
+    @cached_property
+    def noise(self) -> float:
+        """Rows whose gradient would be half signal and half noise, over the rows of a step; NaN: not measured."""
+        known = self.record.noise_scale[np.isfinite(self.record.noise_scale)]
+        return float(np.median(known)) / self.batch if len(known) and self.batch else math.nan
+
     # ---------------------------------------------------------------- numbers
 
     @cached_property

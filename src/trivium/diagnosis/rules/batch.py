@@ -23,7 +23,18 @@ def batch_too_small(run: Signals) -> Finding | None:
             f"Each step sees {run.batch} row{'s' * (run.batch > 1)}, and the run does not settle.",
             f"每一步只看到 {run.batch} 个样本，训练稳定不下来。",
         ),
-        evidence=(Evidence(both("rows per step", "每一步的样本数"), float(run.batch), 4.0, "Masters & Luschi 2018"),),
+        evidence=(
+            Evidence(both("rows per step", "每一步的样本数"), float(run.batch), 4.0, "Masters & Luschi 2018"),
+            Evidence(
+                both(
+                    "rows that would balance signal and noise / rows per step",
+                    "信号与噪声相当所需的样本数 / 每一步的样本数",
+                ),
+                run.noise,
+                1.0,
+                "McCandlish et al. 2018",
+            ),
+        ),
         cause=both(
             "Batch normalisation takes mean and spread from so few rows that they are noise.",
             "批归一化的均值和标准差取自这么少的样本，只是噪声。",

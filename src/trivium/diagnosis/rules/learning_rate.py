@@ -59,6 +59,12 @@ def lr_too_high(run: Signals) -> Finding | None:
                 "",
                 "train_loss",
             ),
+            Evidence(
+                both("curvature at the start / what this rate bears", "开始时的曲率 / 该学习率所能承受的曲率"),
+                run.steepness,
+                1.0,
+                "Cohen et al. 2021",
+            ),
         ),
         cause=both(
             "Each step overshoots: it lands further from the minimum than it started.",
@@ -82,9 +88,10 @@ def lr_too_high(run: Signals) -> Finding | None:
 def lr_too_low(run: Signals) -> Finding | None:
     """The weights have hardly moved: all updates together are less than the weights themselves.
 
+    Dead units do not move at any rate.
     Source: CS231n course notes 2016, "Neural networks part 3". Margin: healthy runs travel their own length or more.
     """
-    if not run.stuck or run.broken or run.frozen or run.silent or run.warm_share < 0.3:
+    if not run.stuck or run.broken or run.frozen or run.silent or run.warm_share < 0.3 or run.dead[0] > 0.9:
         return None
     slow = run.update_all < 2e-4 or (run.travel < 1.0 and run.update_all < 1e-3)
     if not slow or not run.travel < 1.5:
