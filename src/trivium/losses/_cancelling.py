@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from trivium.activations import sigmoid, softmax
+from trivium.activations import log_softmax, sigmoid, softmax
 from trivium.losses import _expansions as expansions
-from trivium.losses._exact import excess
+from trivium.losses._exact import cross_entropy_of_masses, excess
 from trivium.losses._special import held, times_exp
 
 REACH = 100.0
@@ -87,6 +87,25 @@ def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Arra
 def _relative_excess(logits: Array, masses: Array) -> Array:
     p = softmax(logits)
     return excess(p, masses) / jnp.where(p == 0, jnp.finfo(p.dtype).tiny, p)
+
+
+def share_excess(logits: Array, masses: Array) -> Array:
+    """p * sum(masses) - masses over the last axis, p = softmax(logits): what moves a cross-entropy."""
+    p, relative = softmax(logits), relative_excess(logits, masses)
+    return jnp.where(jnp.abs(relative) < 0.5, p * relative, excess(p, masses))
+
+
+@jax.custom_jvp
+def cross_entropy_of_shares(logits: Array, shares: Array) -> Array:
+    """`cross_entropy_of_masses`, whose slope has all its digits however near the softmax is to the shares."""
+    return cross_entropy_of_masses(logits, shares)
+
+
+@cross_entropy_of_shares.defjvp
+def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    logits, shares = primals
+    moves = share_excess(logits, shares) * tangents[0] - log_softmax(logits) * tangents[1]
+    return cross_entropy_of_shares(logits, shares), moves.sum(axis=-1)
 
 
 @jax.custom_jvp

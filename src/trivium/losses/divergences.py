@@ -14,9 +14,9 @@ from annotated_types import Interval
 from jax import Array
 
 from trivium.activations import log_softmax, softmax
-from trivium.losses._cancelling import relative_excess
+from trivium.losses._cancelling import relative_excess, share_excess
 from trivium.losses._contract import SampleWeight, weighted
-from trivium.losses._exact import distributions, excess, is_class, narrowed, widened
+from trivium.losses._exact import distributions, is_class, narrowed, widened
 from trivium.numerics import polynomial
 
 Distribution = Annotated[Array, Interval(ge=0, le=1)]
@@ -70,7 +70,7 @@ def _kl(logits: Array, targets: Array) -> Array:
 @_kl.defjvp
 def _(primals, tangents):
     logits, targets = primals
-    moves = _excess(logits, targets) * tangents[0] + _log_ratio(logits, targets) * tangents[1]
+    moves = share_excess(logits, targets) * tangents[0] + _log_ratio(logits, targets) * tangents[1]
     return _kl(logits, targets), moves.sum(axis=-1)
 
 
@@ -101,36 +101,46 @@ def _js(logits: Array, targets: Array) -> Array:
 
 @_js.defjvp
 def _(primals, tangents):
-    """p * (g - the mean of g), g = log(p / m) / 2; for the likeliest class as differences from the others' g."""
+    """p * (g - the mean of g), g = log(p / m) / 2, of which only differences count: from the likeliest class's."""
     logits, targets = primals
     p = softmax(logits)
-    x, both = _contrast(logits, targets)
-    close = jnp.abs(x) < 0.5
-    near = jnp.log1p(-jnp.where(close, x, 0))
-    far = jnp.where(targets > 0, log_softmax(logits) - jnp.log(both / 2), np.log(2.0))
-    g = jnp.where(close, near, far) / 2
     largest = is_class(logits, jnp.argmax(logits, axis=-1))
-    others = jnp.where(largest, 0, p)
-    own = jnp.where(largest, g, 0).sum(axis=-1, keepdims=True)
-    # Every g relative to that of the likeliest class, of which p alone would cancel.
-    apart = jnp.where(largest, 0, g - own)
-    mean = (others * apart).sum(axis=-1, keepdims=True)
-    gradient = p * (apart - mean)
-    by_target = (jnp.log(jnp.maximum(targets, jnp.finfo(p.dtype).tiny)) - jnp.log(both / 2)) / 2
-    return _js(logits, targets), (gradient * tangents[0] + by_target * tangents[1]).sum(axis=-1)
+    apart = jnp.where(largest, 0, _apart(logits, targets, largest))
+    mean = (jnp.where(largest, 0, p) * apart).sum(axis=-1, keepdims=True)
+    both = p + targets
+    by_target = _half_log(targets, jnp.where(both == 0, 1, both))
+    return _js(logits, targets), (p * (apart - mean) * tangents[0] + by_target * tangents[1]).sum(axis=-1)
 
 
-def _excess(logits: Array, targets: Array) -> Array:
-    """p - t, for targets that add up to 1."""
-    p, relative = softmax(logits), relative_excess(logits, targets)
-    return jnp.where(jnp.abs(relative) < 0.5, p * relative, excess(p, targets))
+def _apart(logits: Array, targets: Array, largest: Array) -> Array:
+    """log(p / m) / 2 less that of the likeliest class, as log1p((r - s) / (1 + s)) / 2; s = t / p, r that class's s."""
+    p = softmax(logits)
+    many = targets > 1e3 * p  # where p may have underflown
+    s = targets / jnp.maximum(p, jnp.maximum(1e-3 * targets, 1e-30))
+    less = -relative_excess(logits, targets)  # which is s - 1 with the digits of a small one
+
+    def own(terms: Array) -> Array:
+        return jnp.where(largest, terms, 0).sum(axis=-1, keepdims=True)
+
+    r = own(s)
+    near = (jnp.abs(less) < 0.5) & (jnp.abs(own(less)) < 0.5)
+    step = jnp.where(near, own(jnp.where(near, less, 0)) - jnp.where(near, less, 0), r - s) / (1 + s)
+    close = (jnp.abs(step) < 0.5) & ~many
+    both = jnp.where(many, p + targets, 1)
+    far = jnp.log1p(r) - jnp.where(many, jnp.log(both) - log_softmax(logits), jnp.log1p(s))
+    return jnp.where(close, jnp.log1p(jnp.where(close, step, 0)), far) / 2
+
+
+def _half_log(part: Array, both: Array) -> Array:
+    """log(2 * part / both) / 2, finite for a part of 0."""
+    return (jnp.log(jnp.maximum(part, jnp.finfo(both.dtype).tiny)) - jnp.log(both / 2)) / 2
 
 
 def _contrast(logits: Array, targets: Array) -> tuple[Array, Array]:
     """(t - p) / (p + t) with its sign, and p + t; 0 and 1 where both are 0."""
     both = softmax(logits) + targets
     some = ~(both == 0)  # a NaN stays one
-    return jnp.where(some, -_excess(logits, targets) / jnp.where(some, both, 1), 0), jnp.where(some, both, 1)
+    return jnp.where(some, -share_excess(logits, targets) / jnp.where(some, both, 1), 0), jnp.where(some, both, 1)
 
 
 def _terms(logits: Array, single: int, double: int) -> int:

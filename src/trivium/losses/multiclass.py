@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from annotated_types import Ge, Interval
 from jax import Array
 
+from trivium.losses._cancelling import cross_entropy_of_shares
 from trivium.losses._contract import Label, SampleWeight, spread_like, weighted
 from trivium.losses._exact import (
     add_pair,
@@ -66,7 +67,7 @@ def cross_entropy(
         masses = distributions("logits", z, targets)
         if weights is not None:
             masses = masses * spread_like(z, weights)
-        losses = cross_entropy_of_masses(z, smoothed(masses, label_smoothing))
+        losses = cross_entropy_of_shares(z, smoothed(masses, label_smoothing))
         return weighted(narrowed(losses, logits), sample_weight)
     numbers = labels("logits", z, targets, ignored=ignored)
     absent = numbers == (-1 if ignored is None else ignored)
