@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, core, lax
 
-from trivium.activations import sigmoid
+from trivium.activations import log_softmax, sigmoid, softmax
 from trivium.losses._contract import Share, one_per_row, same_shape, spread_like, within
 from trivium.losses._sums import exp_of_difference, two_sum
 from trivium.numerics import exp_of_pair, polynomial, product
