@@ -1,6 +1,7 @@
 """Recipes as parameters of the estimators: `preset="default"`, measured on real tables, and those of the literature.
 
-A preset fills in what the user left at its default; what the user chose himself stays.
+A preset fills in what the user left at its default; what the user chose himself stays. Where nothing at all is chosen
+of a network and its training, "default" holds; as soon as something is, the rest is plain.
 """
 
 from collections.abc import Mapping
@@ -84,24 +85,50 @@ tabm           TabM: Gorishniy, Kotelnikov & Babenko 2025, "TabM: Advancing tabu
 """
 
 
+LEFT = "default"
+"""The value of a parameter that nobody chose: as the preset says, or as a plain network has it."""
+
+PLAIN = {"hidden_widths": (256, 256), "activation": "relu", "embedding": None, "dropout": 0.0, "bagging": None}
+"""What such a parameter is without a preset."""
+
+BESIDE = {
+    "preset", "loss", "class_weight", "calibration", "time_limit", "callbacks", "on_problem", "random_state", "verbose",
+}  # fmt: skip
+"""Parameters that are no choice of a network or of its training: whoever sets these alone has left it to the preset."""
+
+
 def applied(given: Mapping[str, Any], defaults: Mapping[str, Any], task: Task) -> dict[str, Any]:
     """Parameters of an estimator with those of its preset in the place of what stands at its default.
 
     given     parameter -> value, as `get_params` returns them
     defaults  parameter -> value where nobody chose
-    Trap: a parameter set to its own default counts as left alone.
+    Trap: a parameter whose default is a value, and no "default", counts as left alone where it is set to that value.
+    Raises ValueError for a preset that there is not.
+    """
+    key = in_use(given, defaults)
+    chosen = {name for name, value in given.items() if name in defaults and not _same(value, defaults[name])}
+    recipe = {} if key is None else PRESETS[key][task]
+    plain = {name: value for name, value in PLAIN.items() if _same(given[name], LEFT)}
+    return {**given, **plain, **{name: value for name, value in recipe.items() if name not in chosen}}
+
+
+def in_use(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> str | None:
+    """The name of the preset that holds; None for a plain network. Without one, where nothing is chosen, "default".
+
     Raises ValueError for a preset that there is not.
     """
     preset = given.get("preset")
     if preset is None:
-        return dict(given)
+        touched = [name for name in given if name not in BESIDE and not _same(given[name], defaults.get(name))]
+        return None if touched or given.get("loss") == "auto" else "default"
     key = preset.lower().replace("-", "_").replace(" ", "_") if isinstance(preset, str) else None
+    if key == "plain":
+        return None
     if key not in PRESETS:
-        near = get_close_matches(str(key), PRESETS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(PRESETS)}, or leave it out."
+        near = get_close_matches(str(key), [*PRESETS, "plain"], n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose from plain, {', '.join(PRESETS)}, or leave it out."
         raise ValueError(f"unknown preset {preset!r}: {hint}")
-    chosen = {name for name, value in given.items() if name in defaults and not _same(value, defaults[name])}
-    return {**given, **{name: value for name, value in PRESETS[key][task].items() if name not in chosen}}
+    return key
 
 
 def _same(value: Any, default: Any) -> bool:

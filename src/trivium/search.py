@@ -177,7 +177,7 @@ def learning_rate_sweep(
         )
     devices.prepare()  # before the first computation, so that it finds the cache of compiled programs
     base: Any = clone(estimator)
-    base.set_params(**base._given | {"preset": None})
+    base.set_params(**base._given | {"preset": "plain"})
     names = _named(base, activations)
     base.set_params(epochs=base.epochs if epochs is None else epochs, time_limit=time_limit)
     if base.random_state is None:

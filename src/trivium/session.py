@@ -239,7 +239,7 @@ def _choices(estimator: NeuralClassifier | NeuralRegressor, wanted: Wanted) -> l
     found = getattr(estimator, "_found_", {})
     chosen = {**wanted.chosen, **(wanted.chosen.get("optimizer_options") or {})}
 
-    given = estimator._given if estimator.preset else {}
+    given = estimator._given if estimator._recipe else {}
     mended = {name for repair in getattr(estimator, "repairs_", ()) if repair.kept for name in repair.change}
 
     def maker(name: str) -> str:

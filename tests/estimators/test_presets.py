@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris, load_wine
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
@@ -37,6 +38,38 @@ def test_few_rows_make_few_folds_and_rows_kept_aside_make_none():
 def test_the_default_is_better_than_one_plain_network(table):
     X, y = table(return_X_y=True)
     first, last, told, kept = train_test_split(X, y, random_state=0, test_size=0.5)
-    models = [NeuralClassifier(preset=preset, random_state=0, on_problem="ignore") for preset in (None, "default")]
+    models = [NeuralClassifier(preset=preset, random_state=0, on_problem="ignore") for preset in ("plain", None)]
     plain, default = (log_loss(kept, model.fit(first, told).predict_proba(last)) for model in models)
     assert default < 0.8 * plain
+
+
+def test_nothing_chosen_is_the_default_and_any_choice_makes_the_rest_plain():
+    beside = {"random_state": 0, "verbose": False, "time_limit": 60, "class_weight": "balanced", "loss": "focal"}
+    assert NeuralClassifier(**beside)._given["bagging"] == 8
+    assert NeuralClassifier(**beside)._given["activation"] == "mish"
+    plain = {"hidden_widths": (256, 256), "activation": "relu", "embedding": None, "dropout": 0.0, "bagging": None}
+    choices = [{name: value} for name, value in plain.items()]
+    choices += [{"preset": "plain"}, {"optimizer": "sgd"}, {"epochs": 5}, {"loss": "auto"}, {"warm_start": True}]
+    for choice in choices:
+        given = NeuralClassifier(**choice)._given
+        assert {name: given[name] for name in plain} == plain, choice
+
+
+@pytest.mark.parametrize("choice", [{"activation": "relu"}, {"dropout": 0.0}, {"embedding": None}, {"bagging": None}])
+def test_what_is_chosen_stays_though_it_is_what_a_plain_network_has(choice):
+    given = clone(NeuralClassifier(preset="default", **choice))._given
+    assert given | choice == given
+    assert given["hidden_widths"] == (256, 256, 256)
+
+
+def test_an_estimator_with_nothing_chosen_fits_saves_and_goes_on(tmp_path):
+    X, y = load_iris(return_X_y=True)
+    model = NeuralClassifier(random_state=0).fit(X, y)
+    assert len(model.models_) == 8
+    assert model.diagnosis_.first is None
+    assert model.out_of_fold_.shape == (150, 3)
+    model.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    assert again.get_params()["activation"] == "default"
+    assert again.partial_fit(X, y).score(X, y) > 0.9

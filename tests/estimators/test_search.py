@@ -13,7 +13,7 @@ SMALL = {"epochs": 12, "batch_size": 64, "random_state": 0, "on_problem": "ignor
 
 def plan(task="regression", **given):
     estimator = NeuralRegressor if task == "regression" else NeuralClassifier
-    return candidates.plan(estimator(**given).get_params(), task, np.random.RandomState(0))
+    return candidates.plan(estimator(**given, preset="plain")._given, task, np.random.RandomState(0))
 
 
 def test_nothing_open_is_one_network_as_it_was_asked_for():

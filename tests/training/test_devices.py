@@ -147,7 +147,7 @@ def test_the_cache_keeps_the_newest_within_its_bound_and_looks_at_an_entry_once(
 
 def test_a_process_that_compiled_thousands_of_programs_lets_go_of_them(monkeypatch, caplog):
     caplog.set_level(logging.INFO, "trivium")
-    monkeypatch.setattr(devices, "CALLS_BETWEEN_COUNTS", 2)
+    monkeypatch.setattr(devices, "BETWEEN_COUNTS", 0.0)
     devices.prepare()
     devices.prepare()
     assert "let go" not in caplog.text

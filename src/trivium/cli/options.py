@@ -32,7 +32,7 @@ from trivium.cli.kinds import (
 NETWORK, TRAINING, REGULARISATION = "Network", "Training", "Regularisation"
 SEARCH, ROWS, OUTPUT = "Search", "Rows", "Output"
 
-AUTO, NONE = "auto", "none"
+AUTO, NONE, LEFT = "auto", "none", "default"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Option:
     @property
     def words(self) -> list[str]:
         """What may be said in the place of a value."""
-        return [AUTO] * self.open + [NONE] * self.takes_none
+        return [LEFT] * (self.default == LEFT) + [AUTO] * self.open + [NONE] * self.takes_none
 
     @property
     def metavar(self) -> str:
@@ -78,7 +78,7 @@ class Option:
         """The value that a text, or a TOML file, means. Raises ValueError with what it must be and what to try."""
         word = value.strip().lower() if isinstance(value, str) else ""
         if word in self.words:
-            return AUTO if word == AUTO else None
+            return None if word == NONE else word
         try:
             return self.kind.read(value)
         except (ValueError, TypeError):
@@ -89,14 +89,14 @@ class Option:
 
 
 PARAMETERS = (
-    Option("preset", None, PRESET, NETWORK, "A recipe for all else: fast, default, best, realmlp, tabm."),
-    Option("hidden_widths", (256, 256), WIDTHS, NETWORK, "Units of each hidden layer; none: linear.", open=True),
-    Option("activation", "relu", NAME, NETWORK, "Of the hidden layers: see `trivium catalog activations`.", open=True),
+    Option("preset", None, PRESET, NETWORK, "For what is left: plain, fast, default, best, realmlp, tabm."),
+    Option("hidden_widths", LEFT, WIDTHS, NETWORK, "Units of each hidden layer; none: linear.", open=True),
+    Option("activation", LEFT, NAME, NETWORK, "Of the hidden layers: see `trivium catalog activations`.", open=True),
     Option("output_activation", None, NAME, NETWORK, "Of the last layer; none: the one that fits the loss."),
     Option("normalisation", None, one_of("batch", "layer"), NETWORK, "Of the hidden layers.", open=True),
     Option("residual", False, SWITCH, NETWORK, "A hidden layer as wide as the one before adds to it.", open=True),
     Option("initializer", None, NAME, NETWORK, "Of the weights; none: the one that fits the activation."),
-    Option("embedding", None, NAME, NETWORK, "Of numbers: pbld, periodic, piecewise_linear or joined."),
+    Option("embedding", LEFT, NAME, NETWORK, "Of numbers: pbld, periodic, piecewise_linear or joined.", none=True),
     Option("embed_above", None, WHOLE, NETWORK, "Categories with more levels are embedded; none: all are one-hot."),
     Option("scaling", "standard", SCALING, NETWORK, "Of numbers: standard, robust, quantile."),
     Option("front_scale", False, SWITCH, NETWORK, "Each input of the first layer has a learned factor."),
@@ -115,7 +115,7 @@ PARAMETERS = (
     Option("epochs", 100, WHOLE, TRAINING, "Most passes over the rows."),
     Option("patience", 16, WHOLE, TRAINING, "Epochs without progress after which training ends.", none=True),
     Option("time_limit", None, NUMBER, TRAINING, "Seconds of training."),
-    Option("dropout", 0.0, NUMBER, REGULARISATION, "Share of the hidden units that a step leaves out.", open=True),
+    Option("dropout", LEFT, NUMBER, REGULARISATION, "Share of the hidden units that a step leaves out.", open=True),
     Option("weight_decay", None, NUMBER, REGULARISATION, "How weights shrink; none: the optimizer's own.", open=True),
     Option("input_noise", 0.0, NUMBER, REGULARISATION, "Standard deviation of noise on the encoded inputs.", open=True),
     Option("mixup", 0.0, NUMBER, REGULARISATION, "Alpha of the shares by which rows are mixed; 0 for none.", open=True),
@@ -129,7 +129,7 @@ PARAMETERS = (
     Option("scoring", None, SCORE, TRAINING, "A scikit-learn score that chooses the best epoch; none: the loss."),
     Option("population", None, WHOLE, SEARCH, "Networks that train at once; none: as many as the search needs."),
     Option("ensemble", None, WHOLE, SEARCH, "Most of them that are averaged; none: the best alone."),
-    Option("bagging", None, FOLDS, SEARCH, "A network per fold, trained on the others; their average predicts."),
+    Option("bagging", LEFT, FOLDS, SEARCH, "A network per fold; their average predicts.", none=True),
     Option("validation_fraction", 0.1, NUMBER, ROWS, "Share kept aside to choose the best epoch."),
 )  # fmt: skip
 """The estimators' parameters."""

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from trivium import activations, candidates, choices, losses, outcomes
+from trivium import activations, candidates, choices, losses, outcomes, presets
 from trivium.candidates import Candidate, Plan
 from trivium.catalog import get
 from trivium.choices import Choices
@@ -186,7 +186,7 @@ class NeuralEstimator(Parameters):
 
         aside  whether the user handed over rows to choose by
         """
-        if self.bagging is not None:
+        if self.bagging not in (None, presets.LEFT):
             return self.bagging
         asked = self._given["bagging"]
         return None if asked is None or aside or n < FEWEST_IN_FOLDS else min(asked, n // 2)

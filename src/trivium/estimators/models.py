@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -12,7 +12,7 @@ from trivium.heads import Head
 from trivium.network import Network, Parameters
 from trivium.training import devices
 from trivium.training.loop import evaluate
-from trivium.training.program import predict
+from trivium.training.program import predictor
 
 Encoder = Callable[..., np.ndarray]
 
@@ -42,16 +42,17 @@ class Model:
 
         encode  makes a block of rows, and the number of its first, into encoded ones; None where they are
         """
-        return evaluate(partial(predict, self.network, self.head, self._on_device), rows, encode)
+        apply, parameters = self._ready
+        return evaluate(lambda block: apply(parameters, block), rows, encode)
 
     @cached_property
-    def _on_device(self) -> Parameters:
-        """The parameters where predictions are made: from the host they would go there again with every block."""
+    def _ready(self) -> tuple[Callable[[Parameters, Any], jax.Array], Parameters]:
+        """The compiled network, and its parameters where predictions are made: not to be sent with every block."""
         devices.prepare()
-        return jax.device_put(self.parameters)
+        return predictor(self.network, self.head), jax.device_put(self.parameters)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_on_device"}
+        return {name: value for name, value in vars(self).items() if name != "_ready"}
 
 
 def average(models: Sequence[Model], rows: np.ndarray, encode: Encoder | None = None) -> np.ndarray:

@@ -15,11 +15,11 @@ class Parameters(BaseEstimator):
 
     def __init__(
         self,
-        hidden_widths=(256, 256),
+        hidden_widths="default",
         *,
         preset=None,
         network=None,
-        activation="relu",
+        activation="default",
         output_activation=None,
         loss=None,
         optimizer="adamw",
@@ -30,14 +30,14 @@ class Parameters(BaseEstimator):
         initializer=None,
         normalisation=None,
         residual=False,
-        embedding=None,
+        embedding="default",
         front_scale=False,
         parametrisation="standard",
         start="usual",
         zero_last_layer=None,
         rate_factors=None,
         copies=1,
-        dropout=0.0,
+        dropout="default",
         weight_decay=None,
         input_noise=0.0,
         mixup=0.0,
@@ -53,7 +53,7 @@ class Parameters(BaseEstimator):
         scoring=None,
         population=None,
         ensemble=None,
-        bagging=None,
+        bagging="default",
         time_limit=None,
         callbacks=None,
         warm_start=False,
@@ -115,9 +115,18 @@ class Parameters(BaseEstimator):
     @property
     def _given(self) -> dict[str, Any]:
         """The parameters, those of the preset included. Raises ValueError for a preset that there is not."""
-        defaults = {name: one.default for name, one in inspect.signature(type(self)).parameters.items()}
+        defaults = self._defaults
         given = presets.applied(self.get_params(deep=False), defaults, self._task)
         if given["zero_last_layer"] is None:  # measured: numbers are learned better from their mean on, classes not
             usual = all(given[name] == defaults[name] for name in ("start", "parametrisation", "copies", "initializer"))
             given["zero_last_layer"] = self._task == "regression" and usual and given["network"] is None
         return given
+
+    @property
+    def _recipe(self) -> str | None:
+        """The preset that holds, None for a plain network."""
+        return presets.in_use(self.get_params(deep=False), self._defaults)
+
+    @property
+    def _defaults(self) -> dict[str, Any]:
+        return {name: one.default for name, one in inspect.signature(type(self)).parameters.items()}

@@ -24,12 +24,15 @@ from trivium.tables.targets import as_numbers
 class NeuralRegressor(RegressorMixin, NeuralEstimator):
     """A neural network that predicts a number.
 
-    hidden_widths        units of each hidden layer; () makes a linear regression
+    hidden_widths        units of each hidden layer; () makes a linear regression. Plain: (256, 256)
     preset               a recipe that fills in what is left at its default here: "fast", "default" or "best" for
-                         tables, "realmlp", "realmlp_small" or "tabm" of the literature; None: the values below
+                         tables, "realmlp", "realmlp_small" or "tabm" of the literature; "plain": one network with the
+                         values below. None: "default" where nothing is chosen of the network and its training, else
+                         "plain"
     network              your own in the place of ours: functions (init, apply), or one that makes a module of Flax NNX
                          or Equinox, see `trivium.network.own.get`; what shapes ours is then left out
-    activation           of the hidden layers: a name in `trivium.activations`, or any function of one array
+    activation           of the hidden layers: a name in `trivium.activations`, or any function of one array. Plain:
+                         "relu"
     output_activation    of the last layer; None: none, on targets brought to mean 0 and standard deviation 1. With one,
                          targets stay as they are, so that "relu" on them is the ReLU regression
     loss                 a name in `trivium.losses`, or any function of (predictions, targets); None: the squared error
@@ -43,14 +46,14 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     normalisation        "batch" or "layer": brings the pre-activations of hidden layers to mean 0 and variance 1
     residual             whether a hidden layer as wide as the one before adds to it
     embedding            of numbers, each to several: "pbld", "periodic", "piecewise_linear" or "joined", or one of
-                         `trivium.network.embeddings`; None: as they are
+                         `trivium.network.embeddings`; None, and plain: as they are
     front_scale          whether each input of the first layer has a learned factor
     parametrisation      "ntk" divides what a layer adds up by the root of its width, so that all weights are about 1
     start                of weights and biases: "usual", "random_biases", or "data_driven" by the rows to train on
     zero_last_layer      whether the network begins as 0 everywhere, the mean of y; None: unless its start is chosen
     rate_factors         on the steps of arrays by their name in `parameters_`: {"biases": 0.1}
     copies               networks in one, which share weights and differ by factors (TabM); predictions are averaged
-    dropout              share of the hidden units that a step leaves out
+    dropout              share of the hidden units that a step leaves out. Plain: 0
     weight_decay         how strongly weights shrink; None: the optimizer's own
     input_noise          standard deviation of noise on the encoded inputs
     mixup                alpha of Beta(alpha, alpha), by which each row is mixed with another; 0 for none
@@ -69,7 +72,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     ensemble             most networks of the population whose predictions are averaged, chosen one by one with
                          replacement by what they add on the rows kept aside; None: the best alone
     bagging              folds: a network for each, trained on the others; their average predicts, and every row has a
-                         prediction by the one that did not see it, in `out_of_fold_`
+                         prediction by the one that did not see it, in `out_of_fold_`. None, and plain: no folds
     time_limit           seconds of fit; None: no limit
     callbacks            functions of (history, epoch), called after each epoch; True from one of them ends training
     warm_start           whether `fit` goes on from the parameters of the last one, on the same kind of table

@@ -1,11 +1,11 @@
 """What the machine offers: where members train, the cache of compiled programs, and advice, once, in the log."""
 
-import itertools
 import json
 import logging
 import os
 import sys
 import threading
+import time
 import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,7 +57,7 @@ def prepare() -> None:
 
     Raises RuntimeError in a process forked after JAX had started: it would wait for threads that are not there.
     """
-    global _ready
+    global _ready, _counted
     if _forked:
         raise RuntimeError(
             "training must run in a process that was not forked after JAX had started, got such a fork: it would hang. "
@@ -69,7 +69,8 @@ def prepare() -> None:
             _ready = True
             _set_up_cache()
             _advise()
-        elif next(_calls) % CALLS_BETWEEN_COUNTS == 0:
+        elif time.monotonic() - _counted > BETWEEN_COUNTS:
+            _counted = time.monotonic()
             _make_room()
 
 
@@ -78,10 +79,10 @@ def prepare() -> None:
 MOST_MAPPINGS = 30_000
 """Of a process in memory: a compiled program takes a dozen, and at 65,530 of them Linux gives no more."""
 
-CALLS_BETWEEN_COUNTS = 64
-"""A fit or a prediction calls `prepare` once; to count takes some milliseconds where there are many."""
+BETWEEN_COUNTS = 2.0
+"""Seconds: to count takes some milliseconds, and a second compiles a few hundred mappings at most."""
 
-_calls = itertools.count(1)
+_counted = -BETWEEN_COUNTS
 
 
 def _make_room() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -144,3 +144,9 @@ def predictions(network: Network, head: Head, outputs: Array) -> Array:
 def predict(network: Network, head: Head, parameters: Parameters, X: Array) -> Array:
     """(n, n_features) -> the predictions: a number or a probability per row, or a row of probabilities."""
     return predictions(network, head, network.apply(parameters, X))
+
+
+@lru_cache(maxsize=1024)
+def predictor(network: Network, head: Head) -> Callable[[Parameters, Any], Array]:
+    """`predict` of one network as a function of (parameters, X): to tell networks apart takes as long as one row."""
+    return jax.jit(lambda parameters, X: predictions(network, head, network.apply(parameters, X)))
