@@ -3,13 +3,14 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any, cast
 
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from trivium import activations, candidates, choices, losses, outcomes, presets
+from trivium import activations, candidates, choices, losses, outcomes
 from trivium.candidates import Candidate, Plan
 from trivium.catalog import get
 from trivium.choices import Choices
@@ -186,8 +187,8 @@ class NeuralEstimator(Parameters):
 
         aside  whether the user handed over rows to choose by
         """
-        if self.bagging not in (None, presets.LEFT):
-            return self.bagging
+        if isinstance(self.bagging, Integral):
+            return int(self.bagging)
         asked = self._given["bagging"]
         return None if asked is None or aside or n < FEWEST_IN_FOLDS else min(asked, n // 2)
 
@@ -207,7 +208,7 @@ class NeuralEstimator(Parameters):
         if len(plan.candidates) > 1:
             outcomes.check_aside(aside, len(whole.y), self._given["validation_fraction"])
         found, n_folds = None, self._n_folds(len(whole.y), aside=validation_data is not None)
-        fixes = self.on_problem == "fix"
+        fold, fixes = None, self.on_problem == "fix"
         verdict, self.repairs_ = None, []
         if n_folds is None or len(plan.candidates) > 1 or fixes:
             limits = Limits.of(self._given, until)
@@ -234,7 +235,7 @@ class NeuralEstimator(Parameters):
             found, self.out_of_fold_ = bagged(candidate, task, whole, fold, seed, limits, verbose=self.verbose)
             found, verdict = found._replace(search=search), None
         if self.on_problem != "ignore" and verdict is None:
-            one, kept = (found, aside) if n_folds is None else (found.alone(), whole.at(np.flatnonzero(fold == 0)))
+            one, kept = (found, aside) if fold is None else (found.alone(), whole.at(np.flatnonzero(fold == 0)))
             verdict = diagnosing.look_at(one, task, kept, thorough=self.on_problem != "warn")
         if n_folds is not None:
             self._learn_from_aside(self.out_of_fold_, whole)
