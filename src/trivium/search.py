@@ -15,6 +15,7 @@ from trivium import candidates, choices, outcomes
 from trivium.candidates import Candidate
 from trivium.estimators import NeuralClassifier, NeuralRegressor
 from trivium.estimators.members import members_of
+from trivium.estimators.order import in_order
 from trivium.files import check_writable
 from trivium.network import own
 from trivium.report import sweep as views
@@ -264,7 +265,7 @@ def _rates(estimator: Any, given: Any) -> tuple[np.ndarray, float | None]:
 def _members(base: Any, X: Any, y: Any, names: Mapping[str, str | Callable], rates: np.ndarray) -> list[Member]:
     """One member per activation and learning rate, on the same rows and from the same weights."""
     _, seed, random = base._plan()
-    whole = base._part(X, y, None, first=True)
+    whole, _ = in_order(base._part(X, y, None, first=True))
     first, aside = base._parted(whole, random)
     tried = []
     for function in names.values():

@@ -72,4 +72,4 @@ def test_an_estimator_with_nothing_chosen_fits_saves_and_goes_on(tmp_path):
     again = load(tmp_path / "model")
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
     assert again.get_params()["activation"] == "default"
-    assert again.partial_fit(X, y).score(X, y) > 0.9
+    assert again.partial_fit(X, y).score(X, y) > 0.8

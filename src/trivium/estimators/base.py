@@ -28,6 +28,7 @@ from trivium.estimators.members import (
 )
 from trivium.estimators.mending import mended
 from trivium.estimators.models import Model
+from trivium.estimators.order import in_order
 from trivium.estimators.parameters import Parameters
 from trivium.estimators.weights import as_rows
 from trivium.heads import Head
@@ -198,13 +199,19 @@ class NeuralEstimator(Parameters):
         going_on = self.models_[0] if self.warm_start and hasattr(self, "models_") else None
         settled = self._given if going_on is None else self._settled
         plan, seed, random = self._plan(settled)
-        whole = self._part(X, y, sample_weight, first=going_on is None, given=settled)
+        came = self._part(X, y, sample_weight, first=going_on is None, given=settled)
+        for chosen in {
+            (one.choices.loss, one.choices.output_activation): one.choices for one in plan.candidates
+        }.values():
+            self._frame(chosen, came.y, going_on)  # what is wrong with a target is told by the number of its row
+        whole, order = in_order(came)
+        del came
         task = self._task_of(whole.y, going_on, watched=self.on_problem != "ignore")
         until = None if self.time_limit is None else began + self.time_limit
         if validation_data is None:
             first, aside = self._parted(whole, random)
         else:
-            first, aside = whole, self._part_aside(validation_data, settled)
+            first, aside = whole, in_order(self._part_aside(validation_data, settled))[0]
         if len(plan.candidates) > 1:
             outcomes.check_aside(aside, len(whole.y), self._given["validation_fraction"])
         found, n_folds = None, self._n_folds(len(whole.y), aside=validation_data is not None)
@@ -239,6 +246,8 @@ class NeuralEstimator(Parameters):
             verdict = diagnosing.look_at(one, task, kept, thorough=self.on_problem != "warn")
         if n_folds is not None:
             self._learn_from_aside(self.out_of_fold_, whole)
+            if order is not None:
+                self.out_of_fold_ = self.out_of_fold_[np.argsort(order)]
         elif aside is not None:
             self._learn_from_aside(models.average(found.models, aside.inputs), aside)
         self.models_, self._search_ = found.models, found.search

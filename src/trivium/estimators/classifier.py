@@ -98,11 +98,11 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
 
     def __init__(
         self,
-        hidden_widths="default",
+        hidden_widths: Any = "default",
         *,
         preset=None,
         network=None,
-        activation="default",
+        activation: Any = "default",
         output_activation=None,
         loss=None,
         optimizer="adamw",
@@ -113,14 +113,14 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         initializer=None,
         normalisation=None,
         residual=False,
-        embedding="default",
+        embedding: Any = "default",
         front_scale=False,
         parametrisation="standard",
         start="usual",
         zero_last_layer=None,
         rate_factors=None,
         copies=1,
-        dropout="default",
+        dropout: Any = "default",
         weight_decay=None,
         input_noise=0.0,
         mixup=0.0,
@@ -138,7 +138,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         scoring=None,
         population=None,
         ensemble=None,
-        bagging="default",
+        bagging: Any = "default",
         time_limit=None,
         callbacks=None,
         warm_start=False,
@@ -207,6 +207,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         y                of several columns (n_samples, n_labels) holds labels, 1 where one holds and 0 elsewhere
         sample_weight    (n_samples,) how much each row counts, 0 or more; None: as much as any other
         validation_data  (X, y) or (X, y, sample_weight) to choose the best epoch by, in the place of rows kept aside
+        The order of the rows changes no bit of the result, nor does a whole weight in the place of so many equal rows.
         Raises ValueError for wrong parameters, all named, and for data that no network can learn from.
         """
         self._fit(X, y, sample_weight, validation_data)

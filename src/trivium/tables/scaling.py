@@ -169,9 +169,15 @@ def _moments(
             total += values.sum(axis=0)
         return total / counted
 
-    rise = mean(lambda above: above)
-    spread = np.sqrt(mean(lambda above: np.square(above - rise)))
+    rise = _rounded(mean(lambda above: above))
+    spread = _rounded(np.sqrt(mean(lambda above: np.square(above - rise))))
     return (bottom + rise) * unit, spread * unit
+
+
+def _rounded(sums: np.ndarray) -> np.ndarray:
+    """To 36 bits: as many as anybody needs, and the same in whatever order a sum was taken."""
+    parts, powers = np.frexp(sums)
+    return np.ldexp(np.round(np.ldexp(parts, 36)), powers - 36)
 
 
 def _quantiles(
