@@ -349,7 +349,8 @@ class NeuralEstimator(Parameters):
 
     def _predict(self, X: Any) -> np.ndarray:
         """What the networks say of each row: a number, the probability of the second class, or of each class."""
-        check_is_fitted(self)
+        if not hasattr(self, "models_"):  # to ask in scikit-learn's way takes a tenth of one row's time
+            check_is_fitted(self)
         if self._takes_encoded:
             return models.average(self.models_, X)
         named = hasattr(self, "feature_names_in_")
