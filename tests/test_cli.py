@@ -293,6 +293,14 @@ def test_a_sweep_needs_its_other_choices_made(table):
     assert "optimizer must be chosen for a sweep, got 'auto'" in " ".join(result.stderr.split())
 
 
+def test_where_nothing_is_chosen_the_recipe_and_its_folds_are_told(table):
+    said = json.loads(run("train", table, "--target", "kind", "--quiet", "--json").stdout)
+    told = {choice["name"]: (choice["value"], choice["by"]) for choice in said["choices"]}
+    assert told["preset"] == ("default", "default")
+    assert told["bagging"] == ("8", "preset")
+    assert told["activation"] == ("mish", "preset")
+
+
 def test_what_a_preset_chose_is_told_as_its(table):
     arguments = ["--preset", "realmlp_small", "--hidden-widths", "8", "--epochs", "3", "--quiet", "--json"]
     record = json.loads(run("train", table, "--target", "kind", *arguments).stdout)

@@ -239,7 +239,8 @@ def _choices(estimator: NeuralClassifier | NeuralRegressor, wanted: Wanted) -> l
     found = getattr(estimator, "_found_", {})
     chosen = {**wanted.chosen, **(wanted.chosen.get("optimizer_options") or {})}
 
-    given = estimator._given if estimator._recipe else {}
+    recipe = estimator._recipe
+    given = estimator._given if recipe else {}
     mended = {name for repair in getattr(estimator, "repairs_", ()) if repair.kept for name in repair.change}
 
     def maker(name: str) -> str:
@@ -250,6 +251,10 @@ def _choices(estimator: NeuralClassifier | NeuralRegressor, wanted: Wanted) -> l
         return "search" if name in found else wanted.chosen_by if name in chosen else "default"
 
     made = [Choice(name, _in_words(value), maker(name)) for name, value in estimator.choices_.items()]
+    if recipe and "preset" not in wanted.chosen:
+        made.append(Choice("preset", recipe, "default"))
+    if given.get("bagging") and "bagging" not in wanted.chosen:
+        made.append(Choice("bagging", _in_words(given["bagging"]), "preset"))
     shown = {*estimator.choices_, *found, "optimizer_options"}
     rest = {name: value for name, value in wanted.chosen.items() if name not in shown and value is not None}
     return made + [Choice(name, _in_words(value), wanted.chosen_by) for name, value in rest.items()]
