@@ -161,6 +161,8 @@ def run_native(job: tuple[str, dict[str, Any], int]) -> dict[str, Any]:
         fitted(model, data)
     except ValueError as error:
         return row | {"refused": str(error).splitlines()[0]}
+    except Exception as error:  # which is a fault of ours
+        return row | {"failed": f"{type(error).__name__}: {error}"}
     findings = [(f.name, f.severity, f.because_of) for f in model.diagnosis_.findings]
     row |= judge(case, findings, model.diagnosis_.skipped) | {"learned": learned(case, model, data)}
     mendable = case["kind"] != "healthy" and not any(f["set"].split(".")[0] == "data" for f in case["fix"])
@@ -187,7 +189,9 @@ def show_native(rows: list[dict[str, Any]]) -> None:
     print(f"repair by on_problem='fix': {_share(mended, 'mended')} learn (goal 95 %; AutoTrainer, on its own: 97 %)")
     for row in rows:
         where = f"  {row['case']} seed {row['seed']}:"
-        if "refused" in row:
+        if "failed" in row:
+            print(where, "did not run:", row["failed"][:110])
+        elif "refused" in row:
             print(where, "refused:", row["refused"][:110])
         elif row.get("learned") is False or (row in healthy and not row["right"]):
             wrong = "" if row["right"] else f", in place of {', '.join(row['accepted']) or 'nothing'}"

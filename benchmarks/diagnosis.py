@@ -1,13 +1,13 @@
 """The diagnosis on programs that are known to fail, and on healthy ones.
 
 python benchmarks/diagnosis.py [--cases FOLDER] [--seeds 0,1,2] [--json FILE] [--only TEXT] [--jobs 2]
-    [--native]
+    [--watched | --native]
 
 FOLDER holds `cases.yaml` and the `engine.py` that trains a case in PyTorch; default: ../shared/diagnosis beside the
 repository. Each program runs as given, with `trivium.watch` attached to its network and optimizer. A failing run counts
 as right when the first finding is one of the case's `expected` or `acceptable` labels; a healthy run counts as a false
-alarm when any finding is a warning or an error. With `--native` the programs that our estimators' parameters can say
-run as estimators instead; those that fail are run again with `on_problem="fix"`.
+alarm when any finding is a warning or an error. Then the programs that our estimators' parameters can say run as
+estimators, and those that fail once more with `on_problem="fix"`. `--watched` and `--native` leave the other part out.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -216,24 +217,37 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", default="", help="only cases whose id contains this")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--native", action="store_true", help="run the programs as estimators, and mend them")
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--watched", action="store_true", help="only watch the programs as they are")
+    part.add_argument("--native", action="store_true", help="only run the programs as estimators, and mend them")
     options = parser.parse_args()
     seeds = [int(seed) for seed in options.seeds.split(",")]
     cases = [case for case in load_cases(options.cases) if options.only in case["id"]]
     jobs = [(str(options.cases), case, seed) for case in cases for seed in seeds]
-    start = time.perf_counter()
+    result: dict[str, Any] = {}
     with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
-        rows = []
-        for row in pool.imap_unordered(run_native if options.native else run_one, jobs):
-            rows.append(row)
-            print(f"\r{len(rows)} of {len(jobs)} runs", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
-    rows.sort(key=lambda row: (row["case"], row["seed"]))
-    result = {} if options.native else summary(rows)
-    show_native(rows) if options.native else show(result)
-    print(f"{time.perf_counter() - start:.0f} s")
+        if not options.native:
+            rows = _timed(pool, run_one, jobs)
+            result = {**summary(rows), "runs": rows}
+            show(result)
+        if not options.watched:
+            result["native"] = _timed(pool, run_native, jobs)
+            show_native(result["native"])
     if options.json:
-        options.json.write_text(json.dumps({**result, "runs": rows}, indent=1))
+        options.json.write_text(json.dumps(result, indent=1))
+
+
+def _timed(pool: Any, run: Callable[[Any], dict[str, Any]], jobs: list[Any]) -> list[dict[str, Any]]:
+    """The rows of all jobs, in the order of the cases; how long they took is printed above the table."""
+    start, rows = time.perf_counter(), []
+    for row in pool.imap_unordered(run, jobs):
+        rows.append(row)
+        print(f"\r{len(rows)} of {len(jobs)} runs", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    print(
+        f"{'as estimators' if run is run_native else 'watched'}: {len(rows)} runs, {time.perf_counter() - start:.0f} s"
+    )
+    return sorted(rows, key=lambda row: (row["case"], row["seed"]))
 
 
 if __name__ == "__main__":

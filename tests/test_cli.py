@@ -293,6 +293,16 @@ def test_a_sweep_needs_its_other_choices_made(table):
     assert "optimizer must be chosen for a sweep, got 'auto'" in " ".join(result.stderr.split())
 
 
+def test_a_finding_on_the_learning_rate_stands_beside_losses_at_other_rates(table, tmp_path):
+    chosen = ["--hidden-widths", "8", "--optimizer", "sgd", "--epochs", "6", "--quiet", "--report", tmp_path / "r.html"]
+    swept = "the same network at other learning rates".capitalize()
+    result = run("train", table, "--target", "kind", *chosen, "--learning-rate", "1e-7", "--json")
+    assert json.loads(result.stdout)["diagnosis"]["findings"][0]["family"] == "learning_rate"
+    assert swept in (tmp_path / "r.html").read_text()
+    run("train", table, "--target", "kind", *FAST, "--report", tmp_path / "r.html")
+    assert swept not in (tmp_path / "r.html").read_text()
+
+
 def test_where_nothing_is_chosen_the_recipe_and_its_folds_are_told(table):
     said = json.loads(run("train", table, "--target", "kind", "--quiet", "--json").stdout)
     told = {choice["name"]: (choice["value"], choice["by"]) for choice in said["choices"]}

@@ -15,7 +15,6 @@ from trivium import candidates, choices, outcomes
 from trivium.candidates import Candidate
 from trivium.estimators import NeuralClassifier, NeuralRegressor
 from trivium.estimators.members import members_of
-from trivium.estimators.order import in_order
 from trivium.files import check_writable
 from trivium.network import own
 from trivium.report import sweep as views
@@ -265,7 +264,7 @@ def _rates(estimator: Any, given: Any) -> tuple[np.ndarray, float | None]:
 def _members(base: Any, X: Any, y: Any, names: Mapping[str, str | Callable], rates: np.ndarray) -> list[Member]:
     """One member per activation and learning rate, on the same rows and from the same weights."""
     _, seed, random = base._plan()
-    whole, _ = in_order(base._part(X, y, None, first=True))
+    whole, _ = base._ordered(base._part(X, y, None, first=True), [choices.resolve(base.get_params())])
     first, aside = base._parted(whole, random)
     tried = []
     for function in names.values():

@@ -11,14 +11,17 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import pyarrow as pa
+from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 
 from trivium import candidates
 from trivium.choices import is_auto
+from trivium.diagnosis.ranking import Diagnosis
 from trivium.estimators import NeuralClassifier, NeuralRegressor, load
 from trivium.estimators.diagnosing import in_words
 from trivium.files import check_writable
 from trivium.report import html, scores, summary
+from trivium.report.diagnosis_page import SWEPT
 from trivium.report.scores import Score
 from trivium.report.search import search
 from trivium.report.summary import Choice, Summary
@@ -27,6 +30,12 @@ from trivium.tables.read import TableError, read_table, write_text
 from trivium.tables.targets import Task, as_classes, as_numbers, guess_task, split_target
 
 Note = Callable[[str], None]
+
+MOST_EPOCHS = 20
+"""Of the networks that show, beside a finding on the learning rate, what others would do."""
+
+FEWEST_SECONDS = 3.0
+"""That these may take at least, where the fit itself was shorter."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,9 @@ def train(
         if len(held_out):
             measured, baseline, picture = _measure(estimator, features[held_out], y[held_out], y[first])
     history, verdict, watched = estimator.history_, estimator.diagnosis_, estimator.record_
+    beside = None
+    if report is not None and verdict is not None and not getattr(estimator, "_found_", {}):  # a search has its own
+        beside = _sweep_beside(estimator, verdict, features[first], target[first])
     by_folds = estimator._given["bagging"] is not None  # every row trains, and chooses once
     aside = (
         round(len(first) * estimator._given["validation_fraction"]) if history.validation_loss and not by_folds else 0
@@ -105,10 +117,26 @@ def train(
         picture=picture,
         search=None if tried is None else search(tried, left_open),
         diagnosis=verdict,
+        sweep=beside,
     )
     if report is not None:
         write_text(html.page(record), report)
     return record, estimator
+
+
+def _sweep_beside(estimator: Any, verdict: Diagnosis, features: nw.DataFrame, target: nw.Series) -> Any:
+    """The picture of losses by learning rate where the first finding is about that; no longer than the fit took."""
+    root, history = verdict.first, estimator.history_
+    if root is None or root.family != SWEPT or not history.validation_loss:
+        return None
+    seconds = max(FEWEST_SECONDS, history.seconds[-1])
+    epochs = min(len(history), MOST_EPOCHS)
+    quiet: Any = clone(estimator)
+    quiet.set_params(verbose=False)
+    try:
+        return learning_rate_sweep(quiet, features, target, epochs=epochs, time_limit=seconds).figure()
+    except ValueError:  # an optimizer that has no learning rate, or gets it from elsewhere
+        return None
 
 
 def sweep(

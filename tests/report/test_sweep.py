@@ -28,6 +28,13 @@ def sweep():
     return learning_rate_sweep(REGRESSOR, X, NUMBERS, RATES, ["relu", "tanh"])
 
 
+def test_a_wrong_target_is_told_by_the_number_of_its_row():
+    y = np.ones(60)
+    y[37] = -2.0
+    with pytest.raises(ValueError, match="got -2.0 in row 37"):
+        learning_rate_sweep(NeuralRegressor((4,), loss="poisson"), np.random.default_rng(0).normal(size=(60, 2)), y)
+
+
 def test_each_member_is_the_fit_with_its_learning_rate(sweep):
     for place in (1, 2, 6):
         activation, rate = sweep.table["activation"][place], sweep.table["learning_rate"][place]

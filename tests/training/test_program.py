@@ -14,7 +14,7 @@ from trivium.training.batches import Rows, shuffled
 from trivium.training.epochs import run, start
 from trivium.training.history import History
 from trivium.training.loop import evaluate, train
-from trivium.training.program import EVERY_ROW, Program, predict
+from trivium.training.program import EVERY_ROW, Program, predictor
 from trivium.training.rows import bucket
 from trivium.training.split import split, table
 
@@ -141,7 +141,7 @@ def test_keeps_the_best_epoch_and_stops_without_progress():
     state = train(choices, {"learning_rate": 0.05}, state, rows, aside, epochs=200, patience=7, history=history)
     assert history.ending == "no progress"
     assert history.best_epoch == int(np.argmin(history.validation_loss)) == len(history) - 8
-    loss = np.mean((evaluate(lambda x: predict(NETWORK, HEAD, state.best, x), X[60:]) - noise[60:]) ** 2)
+    loss = np.mean((evaluate(lambda x: predictor(NETWORK, HEAD)(state.best, x), X[60:]) - noise[60:]) ** 2)
     assert loss == pytest.approx(min(history.validation_loss), rel=1e-5)
 
 
@@ -183,7 +183,7 @@ def test_predictions_of_a_row_do_not_depend_on_the_rows_beside_it():
     rows = random.normal(size=(5000, 3)).astype(np.float32)
 
     def answer(X):
-        return evaluate(lambda x: predict(NETWORK, HEAD, model, x), X)
+        return evaluate(lambda x: predictor(NETWORK, HEAD)(model, x), X)
 
     whole = answer(rows)
     np.testing.assert_array_equal(answer(rows[::-1])[::-1], whole)

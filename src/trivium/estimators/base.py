@@ -26,7 +26,7 @@ from trivium.estimators.members import (
     selected,
     trained,
 )
-from trivium.estimators.mending import mended
+from trivium.estimators.mending import Mended, mended
 from trivium.estimators.models import Model
 from trivium.estimators.order import in_order
 from trivium.estimators.parameters import Parameters
@@ -200,11 +200,7 @@ class NeuralEstimator(Parameters):
         settled = self._given if going_on is None else self._settled
         plan, seed, random = self._plan(settled)
         came = self._part(X, y, sample_weight, first=going_on is None, given=settled)
-        for chosen in {
-            (one.choices.loss, one.choices.output_activation): one.choices for one in plan.candidates
-        }.values():
-            self._frame(chosen, came.y, going_on)  # what is wrong with a target is told by the number of its row
-        whole, order = in_order(came)
+        whole, order = self._ordered(came, [candidate.choices for candidate in plan.candidates], going_on)
         del came
         task = self._task_of(whole.y, going_on, watched=self.on_problem != "ignore")
         until = None if self.time_limit is None else began + self.time_limit
@@ -221,18 +217,7 @@ class NeuralEstimator(Parameters):
             limits = Limits.of(self._given, until)
             found = self._found(plan, task, first, aside, seed, limits, going_on)
         if found is not None and fixes:
-
-            def again(some: Sequence[Candidate], aside: Part | None) -> Found:
-                given = some[0].given
-                rows = self._reweighed(first, settled, given)
-                limits = Limits.of(given, until)
-                return self._found(Plan(some, ()), task, rows, aside, seed, limits, None, in_units=aside is not None)
-
-            def used(found: Found) -> dict[str, Any]:
-                return found.candidate.choices.in_words(found.frame.loss, len(first.inputs))
-
-            verdict = diagnosing.look_at(found, task, aside, thorough=True)
-            found, verdict, self.repairs_, aside = mended(found, verdict, task, aside, used, again)
+            found, verdict, self.repairs_, aside = self._mended(found, task, first, aside, seed, settled, until)
         if n_folds is None:
             found = cast(Found, found)
         else:
@@ -265,6 +250,23 @@ class NeuralEstimator(Parameters):
         notes.warn_of(self.history_, found.member.numbers.get("learning_rate"), linear=linear)
         if self.diagnosis_ is not None:
             diagnosing.tell(self.diagnosis_, self.on_problem)
+
+    def _mended(
+        self, found: Found, task: Task, first: Part, aside: Part | None, seed: int, settled: Mapping[str, Any],
+        until: float | None,
+    ) -> Mended:  # fmt: skip
+        """The result, or what the mends of its findings made of it; each trains as long and by the weights it says."""
+
+        def train(some: Sequence[Candidate], aside: Part | None) -> Found:
+            given = some[0].given
+            rows, limits = self._reweighed(first, settled, given), Limits.of(given, until)
+            return self._found(Plan(some, ()), task, rows, aside, seed, limits, None, in_units=aside is not None)
+
+        def used(found: Found) -> dict[str, Any]:
+            return found.candidate.choices.in_words(found.frame.loss, len(first.inputs))
+
+        verdict = diagnosing.look_at(found, task, aside, thorough=True)
+        return mended(found, verdict, task, aside, used, train)
 
     def _found(
         self,
@@ -299,6 +301,14 @@ class NeuralEstimator(Parameters):
         given = self._given if given is None else given
         weights = self._weights(sample_weight, len(numbers)) * self._class_weights(numbers, given.get("class_weight"))
         return Part(inputs, numbers, weights)
+
+    def _ordered(
+        self, part: Part, chosen: Sequence[Choices], going_on: Model | None = None
+    ) -> tuple[Part, np.ndarray | None]:
+        """`in_order`, after the targets have met each loss: a wrong one is told by the number of its row."""
+        for one in {(one.loss, one.output_activation): one for one in chosen}.values():
+            self._frame(one, part.y, going_on)
+        return in_order(part)
 
     def _reweighed(self, part: Part, given: Mapping[str, Any], other: Mapping[str, Any]) -> Part:
         """The rows with the class weights of other parameters in the place of those given."""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -24,7 +25,7 @@ from trivium.training.epochs import keys, start
 from trivium.training.history import History
 from trivium.training.loop import evaluate
 from trivium.training.population import Member, train_population
-from trivium.training.program import Program, predict
+from trivium.training.program import Program, predictor
 from trivium.training.rows import Table, bucket
 from trivium.training.split import table as as_table
 
@@ -287,7 +288,7 @@ def on_rows(member: Member, frame: Frame, inputs: np.ndarray) -> np.ndarray:
     """A member's predictions of encoded rows, in the units of the targets."""
     network: Network = member.program.network
     best = member.state.best
-    found = evaluate(lambda rows: predict(network, frame.head, best, rows), inputs)
+    found = evaluate(partial(predictor(network, frame.head), best), inputs)
     return in_units(found, frame)
 
 

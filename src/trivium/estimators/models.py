@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -42,17 +42,16 @@ class Model:
 
         encode  makes a block of rows, and the number of its first, into encoded ones; None where they are
         """
-        apply, parameters = self._ready
-        return evaluate(lambda block: apply(parameters, block), rows, encode)
+        return evaluate(self._compiled, rows, encode)
 
     @cached_property
-    def _ready(self) -> tuple[Callable[[Parameters, Any], jax.Array], Parameters]:
-        """The compiled network, and its parameters where predictions are made: not to be sent with every block."""
+    def _compiled(self) -> Callable[[Any], jax.Array]:
+        """From encoded rows to predictions; the parameters are where those are made, and do not go with every block."""
         devices.prepare()
-        return predictor(self.network, self.head), jax.device_put(self.parameters)
+        return partial(predictor(self.network, self.head), jax.device_put(self.parameters))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_ready"}
+        return {name: value for name, value in vars(self).items() if name != "_compiled"}
 
 
 def average(models: Sequence[Model], rows: np.ndarray, encode: Encoder | None = None) -> np.ndarray:

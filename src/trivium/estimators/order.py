@@ -4,7 +4,7 @@ import numpy as np
 
 from trivium.estimators.members import Part
 
-MOST_NUMBERS = 1 << 26
+MOST_NUMBERS = 1 << 24
 """Of a table that is brought in order, which takes as much memory again; a larger one stays as it came."""
 
 BLOCK = 1 << 14

@@ -107,7 +107,8 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         y                of several columns, (n_samples, n_outputs), holds as many numbers per row
         sample_weight    (n_samples,) how much each row counts, 0 or more; None: as much as any other
         validation_data  (X, y) or (X, y, sample_weight) to choose the best epoch by, in the place of rows kept aside
-        The order of the rows changes no bit of the result, nor does a whole weight in the place of so many equal rows.
+        The order of the rows changes no bit of the result, nor does a whole weight in the place of so many equal rows;
+        tables of more than 16 million encoded numbers are taken as they come.
         Raises ValueError for wrong parameters, all named, and for data that no network can learn from.
         """
         self._fit(X, y, sample_weight, validation_data)

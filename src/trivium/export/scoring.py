@@ -1,6 +1,7 @@
 """From encoded rows to predictions: what is traced for other formats, or compiled for JAX alone."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -11,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from trivium.tables import encode, read
 from trivium.tables.arrays import is_sparse
-from trivium.training.program import predict
+from trivium.training.program import predictor
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -21,7 +22,7 @@ def of_model(model: Any) -> Callable[[Array], Array]:
 
     Numbers are not in units of y: `model.scale` and `model.centre` bring them there.
     """
-    return lambda rows: predict(model.network, model.head, model.parameters, rows)
+    return partial(predictor(model.network, model.head), model.parameters)
 
 
 def probabilistic(estimator: Any) -> bool:

@@ -21,20 +21,20 @@ def baseline_loss(
     targets  (n,) or (n, width), encoded as the loss takes them
     weights  (n,) how much each row counts; None: all the same
     """
-    parts = np.ones(len(targets)) if weights is None or not weights.any() else weights.astype(np.float64)
-    parts = parts / parts.sum()
+    weighed = np.ones(len(targets)) if weights is None or not weights.any() else weights.astype(np.float64)
+    weighed = weighed / weighed.sum()
     if loss is losses.squared_error and targets.ndim == 1:
-        return float(parts @ (targets - parts @ targets) ** 2)
+        return float(weighed @ (targets - weighed @ targets) ** 2)
     if loss in (losses.cross_entropy, losses.binary_cross_entropy) and targets.ndim == 1:  # the entropy
-        shares = np.bincount(np.unique(targets, return_inverse=True)[1], parts)
+        shares = np.bincount(np.unique(targets, return_inverse=True)[1], weighed)
         return float(-(shares * np.log(np.maximum(shares, 1e-300))).sum())
 
     def mean_loss(constant: Array) -> Array:
         outputs = jnp.broadcast_to(constant[None], (len(targets), *constant.shape))
         found = head.losses(loss, outputs, jnp.asarray(targets))
-        return found.mean() if head.over_batch or not found.ndim else found @ jnp.asarray(parts, found.dtype)
+        return found.mean() if head.over_batch or not found.ndim else found @ jnp.asarray(weighed, found.dtype)
 
-    constants = _constants(head, targets, parts)
+    constants = _constants(head, targets, weighed)
     if not constants:
         return _least(mean_loss, np.zeros(() if head.flat else head.width, np.float32))
     compiled = quickly(mean_loss)

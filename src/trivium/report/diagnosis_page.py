@@ -29,6 +29,10 @@ from trivium.report.parts import BLUE, GREY, ORANGE, card_of, document, table_of
 RED = "#d6453d"
 MORE, READ = both("What this is, and what to read", "这是什么，以及延伸阅读"), both("Further reading", "延伸阅读")
 HEADING = both("Diagnosis", "诊断")
+SWEEP = both("the same network at other learning rates, trained briefly", "同样的网络在其他学习率下的短暂训练")
+SWEPT = "learning_rate"
+"""The family of findings beside which such a picture stands."""
+
 MEASURED, VALUE, AGAINST = both("measured", "测量项"), both("value", "数值"), both("held against", "对照与出处")
 
 STYLE = """<style>
@@ -56,13 +60,18 @@ def page(diagnosis: Diagnosis, lang: str | None = None) -> str:
     return document(f"Trivium: {heading}", sections, lang)
 
 
-def section(diagnosis: Diagnosis, lang: str | None = None) -> str:
-    """The findings as a part of any page that `document` makes."""
+def section(diagnosis: Diagnosis, lang: str | None = None, sweep: go.Figure | None = None) -> str:
+    """The findings as a part of any page that `document` makes.
+
+    sweep  losses by learning rate, which stand beside a finding on that; None where none were measured
+    """
     lang = language(lang)
     parts = [STYLE, f'<div lang="{lang}">']
     if diagnosis.healthy:
         parts.append(f'<p class="healthy">✓ {escape(said(diagnosis.healthy, lang))}</p>')
-    parts += [_finding(root, consequences, diagnosis, lang) for root, consequences in grouped(diagnosis.findings)]
+    for root, consequences in grouped(diagnosis.findings):
+        beside = sweep if root.family == SWEPT else None
+        parts.append(_finding(root, consequences, diagnosis, lang, beside))
     if diagnosis.skipped:
         items = "".join(f"<li>{escape(entry['what'])}: {escape(entry['why'])}</li>" for entry in diagnosis.skipped)
         parts.append(f'<h2>{escape(said(SKIPPED, lang))}</h2><ul class="soft">{items}</ul>')
@@ -90,7 +99,9 @@ def _facts(diagnosis: Diagnosis, lang: str) -> str:
     return f'<p class="soft">{escape(shown)}</p>'
 
 
-def _finding(finding: Finding, consequences: list[Finding], diagnosis: Diagnosis, lang: str) -> str:
+def _finding(
+    finding: Finding, consequences: list[Finding], diagnosis: Diagnosis, lang: str, sweep: go.Figure | None = None
+) -> str:
     parts = [
         f'<div class="finding {finding.severity}"><h3>{escape(title(finding.name, lang))}'
         f'<span class="badge {finding.severity}">{escape(said(SEVERITIES[finding.severity], lang))}</span></h3>',
@@ -100,6 +111,8 @@ def _finding(finding: Finding, consequences: list[Finding], diagnosis: Diagnosis
     picture = picture_of(finding, diagnosis.signals) if diagnosis.signals is not None else None
     if picture is not None:
         parts.append(card_of(figure_of(picture, lang)))
+    if sweep is not None:
+        parts.append(f"{_heading(SWEEP, lang)}{card_of(sweep)}")
     rows = [(said(one.what, lang), *numbers(one, lang)) for one in finding.evidence if one.measured]
     if rows:
         head = tuple(said(text, lang) for text in (MEASURED, VALUE, AGAINST))

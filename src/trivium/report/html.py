@@ -26,7 +26,7 @@ def page(summary: Summary) -> str:
     if summary.diagnosis is not None:
         lang = language()
         sections += [f"<h2>{escape(said(diagnosis_page.HEADING, lang))}</h2>"]
-        sections += [diagnosis_page.section(summary.diagnosis, lang)]
+        sections += [diagnosis_page.section(summary.diagnosis, lang, summary.sweep)]
     if isinstance(summary.picture, Confusion):
         sections += ["<h2>What was taken for what</h2>", card_of(_confusion(summary.picture))]
     if isinstance(summary.picture, Points):

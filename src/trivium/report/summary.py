@@ -54,6 +54,7 @@ class Summary:
     seconds  wall time of the whole
     search   what was tried, where choices were left open or a population trained
     diagnosis  what the rules say of the run, where it was watched
+    sweep    the picture of losses by learning rate, where the diagnosis is about that and a page is written
     """
 
     table: str
@@ -74,11 +75,15 @@ class Summary:
     picture: Confusion | Points | None = None
     search: Search | None = None
     diagnosis: Diagnosis | None = None
+    sweep: Any = None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON can hold it: a number that is not finite becomes None."""
         verdict = None if self.diagnosis is None else self.diagnosis.to_json()
-        return _plain(asdict(replace(self, diagnosis=None)) | {"history": self.history.to_json(), "diagnosis": verdict})
+        return _plain(
+            asdict(replace(self, diagnosis=None, sweep=None))
+            | {"history": self.history.to_json(), "diagnosis": verdict}
+        )
 
 
 def confusion(y: np.ndarray, guess: np.ndarray, classes: np.ndarray) -> Confusion | None:

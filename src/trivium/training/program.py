@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -140,13 +140,11 @@ def predictions(network: Network, head: Head, outputs: Array) -> Array:
     return jax.vmap(lambda outputs: head.predictions(head.outputs(outputs)), in_axes=1)(outputs).mean(axis=0)
 
 
-@partial(jax.jit, static_argnames=("network", "head"))
-def predict(network: Network, head: Head, parameters: Parameters, X: Array) -> Array:
-    """(n, n_features) -> the predictions: a number or a probability per row, or a row of probabilities."""
-    return predictions(network, head, network.apply(parameters, X))
-
-
 @lru_cache(maxsize=1024)
 def predictor(network: Network, head: Head) -> Callable[[Parameters, Any], Array]:
-    """`predict` of one network as a function of (parameters, X): to tell networks apart takes as long as one row."""
+    """Of one network, the compiled function from (parameters, (n, n_features)) to its predictions.
+
+    Those are a number or a probability per row, or a row of probabilities. To tell networks apart takes as long as a
+    row: whoever predicts often keeps the function.
+    """
     return jax.jit(lambda parameters, X: predictions(network, head, network.apply(parameters, X)))
