@@ -149,7 +149,7 @@ TWINS = {
     ),
     "nan_in_input": _twins(
         replace(BASE, epochs=2), LOSS, ("one NaN in the table: the line ends", "表中有一个 NaN：曲线到此为止"),
-        ("that row left out", "去掉那一行"), data="holes",
+        ("the same table without it", "没有 NaN 的同一张表"), data="holes",
     ),
     "attention_logit_growth": _twins(
         replace(DIGITS, attention=1.0, learning_rate=0.005, epochs=20), SCORE,
