@@ -1,8 +1,9 @@
 """GELU by the scaled tail of the normal distribution, which is smooth where the tail itself underflows.
 
-With x = |z|, E = exp(-x^2 / 2), a share r = x / (x + 2.5) and t = 2 r - 1: x times the tail, 1 - Phi(x), is
-E * r * P(t), and GELU's slope below zero is E * (root - x) * H(t), its root taken out as a factor. Both polynomials
-interpolate at Chebyshev's points, for x from 0 to 14.6.
+With x = |z|, Q = exp(-x^2 / 2) / (x + 2.5) and t = 2 x / (x + 2.5) - 1: the tail, 1 - Phi(x), is Q * P(t), and GELU's
+slope below zero is Q * (x + 2.5) * (root - x) * H(t), its root taken out as a factor. Both polynomials interpolate at
+Chebyshev's points, for x from 0 to 14.6. Value and slope share the two quotients, each taken once: compilers keep the
+result of a division for the way back.
 
 GELU's tanh form is a gate, z * sigmoid(y), whose y is a polynomial of z that the exponential wants to seven digits
 behind the point.
@@ -23,25 +24,26 @@ END = 14.5
 def gelu(z: Array) -> Array:
     if z.dtype == np.float64:
         return jnp.where(z < -40, 0, z * _tail(-z))
-    _, power, share = _parts(z)
-    low = power * (share * polynomial(2 * share - 1, _TAIL)) * BACK
+    x, quotient, share = _parts(z)
+    low = quotient * (x * polynomial(2 * share - 1, _TAIL)) * BACK
     return jnp.where(z < 0, -low, z - low)
 
 
 def gelu_slope(z: Array) -> Array:
     if z.dtype == np.float64:
         return _tail(-z) + jnp.clip(z, -40, 40) * jnp.exp(-jnp.square(z) / 2) / math.sqrt(2 * math.pi)
-    x, power, share = _parts(z)
+    x, quotient, share = _parts(z)
     nearest = np.asarray(_ROOT, z.dtype)
+    power = quotient * (x + 2.5)
     low = power * ((_ROOT - float(nearest)) * _AT_ROOT - (x - nearest) * polynomial(2 * share - 1, _SLOPE)) * BACK
     return jnp.where(z < 0, low, 1 - low)
 
 
 def _parts(z: Array) -> tuple[Array, Array, Array]:
-    """x, 2^32 * exp(-x^2 / 2) and x / (x + 2.5)."""
+    """x, 2^32 * Q and x / (x + 2.5)."""
     x = jnp.minimum(magnitude(z), END)
-    head = jnp.round(x * 16) / 16  # its square has 16 bits
-    return x, lifted_exp(-head * head / 2, (head - x) * (head + x) / 2), x / (x + 2.5)
+    head = jnp.round(x * 128) / 128  # its square has 22 bits
+    return x, lifted_exp(-head * head / 2, (head - x) * (head + x) / 2) / (x + 2.5), x / (x + 2.5)
 
 
 def _tail(x: Array) -> Array:
