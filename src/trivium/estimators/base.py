@@ -211,6 +211,8 @@ class NeuralEstimator(Parameters):
         if len(plan.candidates) > 1:
             outcomes.check_aside(aside, len(whole.y), self._given["validation_fraction"])
         found, n_folds = None, self._n_folds(len(whole.y), aside=validation_data is not None)
+        if n_folds is None:
+            whole = first  # the rows in one piece have done their part, and a large table is not held twice
         fold, fixes = None, self.on_problem == "fix"
         verdict, self.repairs_ = None, []
         if n_folds is None or len(plan.candidates) > 1 or fixes:
