@@ -9,7 +9,7 @@ import numpy as np
 
 from trivium.catalog import name_of
 from trivium.diagnosis import own_network
-from trivium.diagnosis.data_facts import column_facts, grid_facts, split_facts, target_facts
+from trivium.diagnosis.data_facts import LEARN_COLUMNS, column_facts, grid_facts, split_facts, target_facts
 from trivium.diagnosis.record import Layer, RunRecord, column, plain
 from trivium.initializers import fitting, glorot_uniform
 from trivium.network.own import OwnNetwork
@@ -25,8 +25,8 @@ KINDS = {
 }
 """Losses that rules know by a name of their own."""
 
-MOST_ROWS = 20_000
-"""Rows of a table from which facts of its columns are taken, at even distances."""
+MOST_ROWS, MOST_NUMBERS = 20_000, 1 << 22
+"""Of a table from which facts of its columns are taken: rows at even distances, numbers in the columns looked at."""
 
 
 def record_of(member: Member, recalls: np.ndarray | None = None, *, references: bool = True) -> RunRecord:
@@ -309,7 +309,7 @@ def _meant(array: np.ndarray, places: np.ndarray | None) -> np.ndarray:
 def _data_facts(member: Member, *, references: bool) -> dict[str, Any]:
     rows, aside = member.rows, member.aside
     X = _meant(rows.X, rows.places)
-    every = slice(None, None, max(1, len(X) // MOST_ROWS))
+    every = _some(X)
     facts = column_facts(X[every])
     kind = _kind(member)
     if aside is None:
@@ -317,7 +317,16 @@ def _data_facts(member: Member, *, references: bool) -> dict[str, Any]:
     kept, kept_targets = _meant(aside.X, aside.places), _meant(aside.targets, aside.places)
     if kind == "classes":
         kept_targets = (kept_targets.argmax(axis=1) if kept_targets.ndim == 2 else kept_targets).astype(np.int64)
-    return facts | split_facts(X[every], _targets(member)[every], kept, kept_targets, kind if references else None)
+    of_kept = _some(kept)
+    beside = (kept[of_kept], kept_targets[of_kept], kind if references else None)
+    of_both = split_facts(X[every], _targets(member)[every], *beside)
+    return facts | of_both | ({"kept_rows": len(kept)} if "kept_rows" in of_both else {})
+
+
+def _some(X: np.ndarray) -> slice:
+    """Rows at even distances, few enough for facts of every column to be taken in little time and memory."""
+    columns = min(LEARN_COLUMNS, max(1, X.size // max(1, len(X))))
+    return slice(None, None, max(1, len(X) // min(MOST_ROWS, MOST_NUMBERS // columns)))
 
 
 def _name(function: Any) -> str:

@@ -204,17 +204,17 @@ class NeuralEstimator(Parameters):
         del came
         task = self._task_of(whole.y, going_on, watched=self.on_problem != "ignore")
         until = None if self.time_limit is None else began + self.time_limit
+        n_folds = self._n_folds(len(whole.y), aside=validation_data is not None)
         if validation_data is None:
-            first, aside = self._parted(whole, random)
+            first, aside = self._parted(whole, random, keeps=n_folds is not None)
         else:
             first, aside = whole, in_order(self._part_aside(validation_data, settled))[0]
         if len(plan.candidates) > 1:
             outcomes.check_aside(aside, len(whole.y), self._given["validation_fraction"])
-        found, n_folds = None, self._n_folds(len(whole.y), aside=validation_data is not None)
-        if n_folds is None:
-            whole = first  # the rows in one piece have done their part, and a large table is not held twice
-        fold, fixes = None, self.on_problem == "fix"
+        found, fold, fixes = None, None, self.on_problem == "fix"
         verdict, self.repairs_ = None, []
+        if n_folds is None:
+            whole = first
         if n_folds is None or len(plan.candidates) > 1 or fixes:
             limits = Limits.of(self._given, until)
             found = self._found(plan, task, first, aside, seed, limits, going_on)
@@ -331,11 +331,13 @@ class NeuralEstimator(Parameters):
         X, y, *weight = given
         return self._part(X, y, weight[0] if weight else None, first=False, given=settled)
 
-    def _parted(self, whole: Part, random: np.random.RandomState) -> tuple[Part, Part | None]:
-        """The rows to train on, and those to choose by."""
+    def _parted(self, whole: Part, random: np.random.RandomState, *, keeps: bool) -> tuple[Part, Part | None]:
+        """The rows to train on, and those to choose by; the whole is used up unless it `keeps`."""
         classes = whole.y if self._task == "classification" and whole.y.ndim == 1 else None
         rows, kept = parts(len(whole.inputs), classes, self._given["validation_fraction"], random)
-        return (whole, None) if kept is None else (whole.at(rows), whole.at(kept))
+        if kept is None:
+            return whole, None
+        return (whole.at(rows), whole.at(kept)) if keeps else whole.parted(rows, kept)
 
     def _task_of(self, numbers: np.ndarray, going_on: Model | None = None, *, watched: bool = False) -> Task:
         return Task(

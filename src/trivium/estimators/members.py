@@ -19,7 +19,7 @@ from trivium.network import Layout, Network
 from trivium.network.structure import Structure
 from trivium.outcomes import plain, table
 from trivium.report.progress import population_line, progress_line
-from trivium.tables.arrays import taken
+from trivium.tables.arrays import closed_up, taken
 from trivium.training import devices, memory
 from trivium.training.epochs import keys, start
 from trivium.training.history import History
@@ -43,6 +43,12 @@ class Part(NamedTuple):
     def at(self, rows: np.ndarray) -> "Part":
         """Some of the rows."""
         return Part(taken(self.inputs, rows, bucket(len(rows))), self.y[rows], self.weights[rows])
+
+    def parted(self, rows: np.ndarray, others: np.ndarray) -> tuple["Part", "Part"]:
+        """Some of the rows, both rising, in the memory of all of them: what this part held is there no more."""
+        beside = self.at(others)
+        inputs = closed_up(self.inputs, rows, bucket(len(rows)))
+        return Part(inputs, self.y[rows], self.weights[rows]), beside
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ from trivium.tables.scaling import Read
 ALIGNMENT = 64
 """Bytes by whose multiple an array must start so that JAX takes it as it is."""
 
+MOVED = 1 << 18
+"""Numbers that are moved at once within their table, about."""
+
 
 def is_sparse(X: Any) -> bool:
     """Whether X is a sparse matrix or array of SciPy, which need not have been imported."""
@@ -58,7 +61,11 @@ class Roomy(np.ndarray):
         spare = ALIGNMENT // 4
         memory = np.empty(room * width + spare, np.float32)
         first = -memory.ctypes.data % ALIGNMENT // 4
-        whole = memory[first : first + room * width].reshape(room, width)
+        return cls.over(memory[first : first + room * width].reshape(room, width), n)
+
+    @classmethod
+    def over(cls, whole: np.ndarray, n: int) -> "Roomy":
+        """The first n of rows that stand in such a place."""
         rows = whole[:n].view(cls)
         rows.whole = whole
         return rows
@@ -77,6 +84,23 @@ def taken(rows: np.ndarray, places: np.ndarray, room: int) -> np.ndarray:
     np.take(rows, places, axis=0, out=np.asarray(out), mode="clip")
     out.fill_up()
     return out
+
+
+def closed_up(rows: np.ndarray, places: np.ndarray, room: int) -> np.ndarray:
+    """`taken`, where the memory of the rows may be written over: rising places are moved to the front of it.
+
+    Makes no second table, and leaves none: whoever calls lets go of the rows that were there.
+    """
+    whole = getattr(rows, "whole", None)
+    if whole is None or room > len(whole):
+        return taken(rows, places, room)
+    step = max(1, MOVED // max(1, whole.shape[1]))
+    for first in range(0, len(places), step):
+        moved = whole[places[first : first + step]]  # a copy, of rows that none has been moved over yet
+        whole[first : first + len(moved)] = moved
+    front = Roomy.over(whole[:room], len(places))
+    front.fill_up()
+    return front
 
 
 def check_room(n: int, width: int) -> None:

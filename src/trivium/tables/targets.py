@@ -86,7 +86,7 @@ def as_classes(y: Any) -> np.ndarray:
 
 
 def as_numbers(y: Any) -> np.ndarray:
-    """Numbers (n,), or (n, n_outputs) of several columns, as float64.
+    """Numbers (n,), or (n, n_outputs) of several columns, as float64: the array itself where it is such a one.
 
     Raises ValueError where one is missing, infinite or a text.
     """
@@ -97,7 +97,7 @@ def as_numbers(y: Any) -> np.ndarray:
     values = _column(y)
     _refuse_missing(values)
     try:
-        numbers = values.astype(np.float64)
+        numbers = values.astype(np.float64, copy=False)
     except (TypeError, ValueError):
         row = next(row for row, value in enumerate(values) if not _is_number(value))
         raise TableError(

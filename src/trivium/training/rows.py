@@ -64,7 +64,16 @@ class Store:
             if key not in self._arrays:
                 whole = getattr(array, "whole", None)  # of rows that stand in an array of that size already
                 if whole is None or len(whole) != size:
-                    whole = array if len(array) == size else np.take(array, np.arange(size) % len(array), axis=0)
+                    whole = array if len(array) == size else _filled(array, size)
                 # beside its copy stands the array, so that no other one comes to have its id
                 self._arrays[key] = (array, jax.device_put(whole, device))
             return self._arrays[key][1]
+
+
+def _filled(array: np.ndarray, size: int) -> np.ndarray:
+    """So many rows, the array's own and then copies of them, without a list of their numbers."""
+    whole = np.empty((size, *array.shape[1:]), array.dtype)
+    for first in range(0, size, len(array)):
+        part = whole[first : first + len(array)]
+        part[...] = array[: len(part)]
+    return whole
