@@ -170,6 +170,11 @@ def test_partial_fit_goes_on_where_it_stands():
     assert model.n_iter_ == 30
     with pytest.raises(ValueError, match="announced at the first call, got 7"):
         model.partial_fit(X, np.full(400, 7))
+    with pytest.raises(ValueError, match=r"must be those of the first call, \[0, 1\], got \[0, 1, 2\]"):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    assert model.partial_fit(X[:1], y[:1]).n_iter_ == 31  # one row is enough, once the columns are known
+    with pytest.raises(ValueError, match="at least two rows"):
+        NeuralClassifier().partial_fit(X[:1], y[:1], classes=[0, 1])
     with pytest.raises(ValueError, match="at least two classes"):
         NeuralClassifier().partial_fit(X, np.zeros(400))
     regressor = NeuralRegressor(**SMALL).fit(X, X[:, 0])

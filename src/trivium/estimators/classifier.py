@@ -218,11 +218,17 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         """One epoch over these rows, from where the parameters stand; returns the estimator itself.
 
         classes  all that will ever occur, (n_classes,); needed at the first call only
-        The first call learns the columns. Raises ValueError for a class that was not announced.
+        The first call learns the columns. Raises ValueError for a class that was not announced, and for other classes
+        than those announced.
         """
         self._plan()
-        X, y = read.rows(X, as_classes(y))
         first = not hasattr(self, "schema_")
+        X, y = read.rows(X, as_classes(y), known=not first)
+        if not first and classes is not None and set(as_classes(classes).tolist()) != set(self.classes_.tolist()):
+            raise ValueError(
+                f"classes must be those of the first call, {self.classes_.tolist()!r}, got {list(classes)!r}. Leave it "
+                "out, or begin with a new estimator."
+            )
         if first and y.ndim == 2:
             self.labels_, self.classes_ = True, np.arange(y.shape[1])
         elif first:

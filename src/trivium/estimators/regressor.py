@@ -120,10 +120,11 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         The first call learns the columns and the scale of y.
         """
         self._plan()
-        X, y = read.rows(X, as_numbers(y))
-        if not hasattr(self, "schema_"):
+        first = not hasattr(self, "schema_")
+        X, y = read.rows(X, as_numbers(y), known=not first)
+        if first:
             self._n_outputs = 1 if y.ndim == 1 else y.shape[1]
-        one_more(self, X, y, sample_weight, first=not hasattr(self, "schema_"))
+        one_more(self, X, y, sample_weight, first=first)
         return self
 
     def predict(self, X: Any) -> np.ndarray:

@@ -185,11 +185,11 @@ def _nearest_file(path: Path) -> str:
     return f"Did you mean {str(folder / near[0])!r}?" if near else "Check the path."
 
 
-def rows(X: Any, y: np.ndarray) -> tuple[Any, np.ndarray]:
-    """X and y, which must have as many rows as each other, and two at least."""
+def rows(X: Any, y: np.ndarray, *, known: bool = False) -> tuple[Any, np.ndarray]:
+    """X and y, which must have as many rows as each other: two at least, or one where the columns are `known`."""
     frame = as_frame(X)
     X = X if frame is None else frame
     check_consistent_length(X, y)
-    if len(y) < 2:
+    if len(y) < 2 and not (known and len(y)):
         raise ValueError(f"X must have at least two rows, got n_samples = {len(y)}. One sample teaches nothing.")
     return X, y
