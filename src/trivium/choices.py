@@ -15,6 +15,7 @@ from trivium.catalog import get, members, parameter_domains, violation
 from trivium.network import Layout, Network, Perceptron, own, structure
 from trivium.network.perceptron import Normalisation
 from trivium.network.structure import Structure
+from trivium.precision import PRECISIONS, Precision
 from trivium.scheduling import CHANGING, name_of, of_all, of_learning_rate
 
 AUTO = "auto"
@@ -41,6 +42,7 @@ class Choices:
     schedules: tuple[tuple[str, Callable], ...] = ()  # of all numbers that have one, by their names in a program
     structure: Structure = field(default_factory=Structure)
     clamp: bool = False  # whether predicted numbers stay within those of the fit
+    precision: Precision | None = None  # of the matrix products in training
     own_kind: own.Kind | None = None  # a network of the user's own in the place of ours
     own_name: str | None = None
 
@@ -74,6 +76,7 @@ class Choices:
             "residual": self.residual or None,
             **self.structure.names(),
             "batch_size": self.batch(n),
+            "precision": self.precision,
         }
         shape = () if self.own_kind is None else own.OURS
         return {name: value for name, value in words.items() if value is not None and name not in shape}
@@ -175,6 +178,10 @@ def resolve(given: Mapping[str, Any]) -> Choices:
         problems.append(
             f"on_problem must be 'warn', 'fix', 'ignore' or 'raise', got {given['on_problem']!r}. Try 'warn'."
         )
+    if given.get("precision") not in (None, *PRECISIONS):
+        problems.append(
+            f"precision must be {', '.join(map(repr, PRECISIONS))} or None, got {given['precision']!r}. Try None."
+        )
     if not isinstance(given["residual"], bool | np.bool_):
         problems.append(f"residual must be True or False, got {given['residual']!r}. Try True.")
     if problems:
@@ -198,6 +205,7 @@ def resolve(given: Mapping[str, Any]) -> Choices:
         schedules=over_the_run,
         structure=made,
         clamp=bool(given.get("clamp", False)),
+        precision=given.get("precision"),
         own_kind=kind,
         own_name=None if kind is None else own.name_of(given["network"]),
     )

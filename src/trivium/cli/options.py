@@ -28,6 +28,7 @@ from trivium.cli.kinds import (
     one_of,
     text,
 )
+from trivium.precision import PRECISIONS
 
 NETWORK, TRAINING, REGULARISATION = "Network", "Training", "Regularisation"
 SEARCH, ROWS, OUTPUT = "Search", "Rows", "Output"
@@ -112,6 +113,7 @@ PARAMETERS = (
     Option("rate_factors", None, FACTORS, TRAINING, "On the steps of arrays, by their name."),
     Option("optimizer_options", None, PAIRS, TRAINING, "Its other numbers: momentum=0.9,nesterov=true."),
     Option("batch_size", None, WHOLE, TRAINING, "Rows per step; none: 256.", open=True),
+    Option("precision", None, one_of(*PRECISIONS), TRAINING, "Of matrix products, where a GPU has faster ones."),
     Option("epochs", 100, WHOLE, TRAINING, "Most passes over the rows."),
     Option("patience", 16, WHOLE, TRAINING, "Epochs without progress after which training ends.", none=True),
     Option("time_limit", None, NUMBER, TRAINING, "Seconds of training."),

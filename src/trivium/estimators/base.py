@@ -331,7 +331,7 @@ class NeuralEstimator(Parameters):
         X, y, *weight = given
         return self._part(X, y, weight[0] if weight else None, first=False, given=settled)
 
-    def _parted(self, whole: Part, random: np.random.RandomState, *, keeps: bool) -> tuple[Part, Part | None]:
+    def _parted(self, whole: Part, random: np.random.RandomState, *, keeps: bool = True) -> tuple[Part, Part | None]:
         """The rows to train on, and those to choose by; the whole is used up unless it `keeps`."""
         classes = whole.y if self._task == "classification" and whole.y.ndim == 1 else None
         rows, kept = parts(len(whole.inputs), classes, self._given["validation_fraction"], random)

@@ -77,6 +77,9 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     time_limit           seconds of fit; None: no limit
     callbacks            functions of (history, epoch), called after each epoch; True from one of them ends training
     warm_start           whether `fit` goes on from the parameters of the last one, on the same kind of table
+    precision            of the matrix products in training, where the hardware has coarser and faster ones: "float32",
+                         "tensorfloat32" or "bfloat16", the parameters staying float32; a CPU computes in float32
+                         whatever is asked. None: as JAX is set
     on_problem           what to do when the diagnosis finds a fault: "warn"; "fix": apply the changes that it proposes
                          and keep what helps, see `repairs_`; "raise" a TrainingError; "ignore": look at nothing
     random_state         seed for the rows kept aside, the initial weights and the order of the rows
@@ -142,6 +145,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         time_limit=None,
         callbacks=None,
         warm_start=False,
+        precision=None,
         on_problem="warn",
         random_state=None,
         verbose=False,
@@ -187,6 +191,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             time_limit=time_limit,
             callbacks=callbacks,
             warm_start=warm_start,
+            precision=precision,
             on_problem=on_problem,
             random_state=random_state,
             verbose=verbose,

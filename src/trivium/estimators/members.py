@@ -114,6 +114,7 @@ def program_of(chosen: Choices, frame: Frame, task: Task, n: int) -> Program:
         metric=task.distance,
         batch_size=chosen.batch(n),
         schedules=chosen.schedules,
+        precision=chosen.precision,
     )
 
 

@@ -57,6 +57,7 @@ class Parameters(BaseEstimator):
         time_limit=None,
         callbacks=None,
         warm_start=False,
+        precision=None,
         on_problem="warn",
         random_state=None,
         verbose=False,
@@ -102,6 +103,7 @@ class Parameters(BaseEstimator):
         self.time_limit = time_limit
         self.callbacks = callbacks
         self.warm_start = warm_start
+        self.precision = precision
         self.on_problem = on_problem
         self.random_state = random_state
         self.verbose = verbose

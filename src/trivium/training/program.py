@@ -16,6 +16,7 @@ from trivium.heads import Head
 from trivium.losses._exact import cross_entropy_of_masses
 from trivium.network import Network, Parameters
 from trivium.optimizers import parameter_average
+from trivium.precision import Precision
 from trivium.schedules import Schedule
 from trivium.training import augment
 
@@ -42,6 +43,7 @@ class Program:
     flags      further arguments of the optimizer that are no numbers, such as nesterov
     metric     (predictions, targets) -> a number per row, of which the record keeps the mean
     schedules  for some of the numbers, by name, a function of (value, steps) that returns a schedule
+    precision  of the matrix products of an update, see `precision.computing`
     """
 
     network: Network
@@ -52,6 +54,7 @@ class Program:
     metric: Callable[[Array, Array], Array]
     batch_size: int
     schedules: tuple[tuple[str, Callable[[Any, Any], Schedule]], ...] = ()
+    precision: Precision | None = None
 
     def losses(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array:
         """One loss per row, not yet weighted; several outputs count by their mean, and so do copies of a network."""

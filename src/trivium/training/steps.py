@@ -9,6 +9,7 @@ from jax import Array
 
 from trivium.network import Network, Parameters
 from trivium.network.own import OwnNetwork
+from trivium.precision import computing
 from trivium.training import augment, convolutions
 from trivium.training.batches import Batch, weighted_mean
 from trivium.training.program import Program
@@ -52,7 +53,8 @@ def update(
     derive = jax.value_and_grad(objective, has_aux=True)
     if isinstance(network, OwnNetwork):  # it may hold convolutions
         derive = convolutions.ordered(derive)
-    (value, (outputs, losses, news)), gradients = derive(parameters)
+    with computing(program.precision):
+        (value, (outputs, losses, news)), gradients = derive(parameters)
     updates, optimizer = program.transformation(numbers).update(
         gradients,
         optimizer,
