@@ -92,7 +92,8 @@ PLAIN = {"hidden_widths": (256, 256), "activation": "relu", "embedding": None, "
 """What such a parameter is without a preset."""
 
 BESIDE = {
-    "preset", "loss", "class_weight", "calibration", "time_limit", "callbacks", "on_problem", "random_state", "verbose",
+    "preset", "loss", "class_weight", "calibration", "precision", "time_limit", "callbacks", "on_problem",
+    "random_state", "verbose",
 }  # fmt: skip
 """Parameters that are no choice of a network or of its training: whoever sets these alone has left it to the preset."""
 
