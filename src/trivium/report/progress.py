@@ -1,13 +1,14 @@
-"""The line that shows how training goes."""
+"""The line that shows how training goes. What draws it is imported when it is to be shown."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from typing import TYPE_CHECKING
 
 from trivium.training.history import History
 from trivium.training.population import Member
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 SECONDS_PER_LINE = 10.0
 """How often a log that is no terminal gets a line."""
@@ -22,6 +23,9 @@ def progress_line(shown: bool, epochs: int, metric: str) -> Iterator[Callable[[H
     if not shown:
         yield None
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _plain_lines(console, epochs, metric)
@@ -50,6 +54,9 @@ def population_line(shown: bool, members: Sequence[Member], epochs: int) -> Iter
     if not shown:
         yield None
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
     columns = (
         TextColumn("networks {task.fields[members]}, epoch {task.completed}/{task.total}"),
         BarColumn(bar_width=24),
@@ -65,7 +72,7 @@ def population_line(shown: bool, members: Sequence[Member], epochs: int) -> Iter
         yield show
 
 
-def _plain_lines(console: Console, epochs: int, metric: str) -> Callable[[History, int], None]:
+def _plain_lines(console: "Console", epochs: int, metric: str) -> Callable[[History, int], None]:
     """For a log: a line of its own after the first epoch, and one every ten seconds."""
     next_at = 0.0
 

@@ -10,7 +10,7 @@ from jax import Array
 from trivium.network import Network, Parameters
 from trivium.network.own import OwnNetwork
 from trivium.precision import computing
-from trivium.training import augment, convolutions
+from trivium.training import augment
 from trivium.training.batches import Batch, weighted_mean
 from trivium.training.program import Program
 
@@ -52,6 +52,8 @@ def update(
 
     derive = jax.value_and_grad(objective, has_aux=True)
     if isinstance(network, OwnNetwork):  # it may hold convolutions
+        from trivium.training import convolutions  # which take a part of JAX that is long to import
+
         derive = convolutions.ordered(derive)
     with computing(program.precision):
         (value, (outputs, losses, news)), gradients = derive(parameters)
