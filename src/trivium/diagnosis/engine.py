@@ -8,7 +8,6 @@ import jax
 import numpy as np
 
 from trivium.catalog import name_of
-from trivium.diagnosis import own_network
 from trivium.diagnosis.data_facts import LEARN_COLUMNS, column_facts, grid_facts, split_facts, target_facts
 from trivium.diagnosis.record import Layer, RunRecord, column, plain
 from trivium.initializers import fitting, glorot_uniform
@@ -108,6 +107,8 @@ def _layers(member: Member) -> tuple[tuple[Layer, ...], list[int]]:
     """The layers with weights, and where their weights stand among those that a snapshot knows."""
     network: Any = member.program.network
     if isinstance(network, OwnNetwork):
+        from trivium.diagnosis import own_network  # takes a part of JAX that is long to import
+
         return own_network.layers(network, member.state.parameters, member.rows.X)
     activation = getattr(network, "activation", None)
     found, places = [], []
@@ -206,9 +207,7 @@ def _run_facts(
         "frozen": [],
         "gradients_accumulate": False,
         "mode": "train",
-        "nonlinear": own_network.bends(network, member.state.parameters, member.rows.X)
-        if own
-        else len(layers) > 1 and layers[0].activation != "identity",
+        "nonlinear": _bends(network, member) if own else len(layers) > 1 and layers[0].activation != "identity",
         "dropout": float(member.numbers.get("dropout", 0.0)),
         "residual": bool(getattr(network, "residual", False)),
         "batch_norms": sum(layer.normalised for layer in layers) if _normalises_batches(network) else 0,
@@ -334,3 +333,9 @@ def _name(function: Any) -> str:
 
     function = getattr(function, "func", function)
     return name_of(losses, function) or getattr(function, "__name__", type(function).__name__)
+
+
+def _bends(network: OwnNetwork, member: Member) -> bool | None:
+    from trivium.diagnosis import own_network
+
+    return own_network.bends(network, member.state.parameters, member.rows.X)
