@@ -44,6 +44,13 @@ def reader(X: Any) -> Read:
     return lambda first, last: dense(X[first:last])
 
 
+def aligned(n: int, width: int) -> np.ndarray:
+    """Rows (n, width) of float32, not yet written, that start where JAX can use them without a copy."""
+    memory = np.empty(n * width + ALIGNMENT // 4, np.float32)
+    first = -memory.ctypes.data % ALIGNMENT // 4
+    return memory[first : first + n * width].reshape(n, width)
+
+
 class Roomy(np.ndarray):
     """Rows behind which stand others, copies of them, that fill up a size that tables of like length share.
 
@@ -58,10 +65,7 @@ class Roomy(np.ndarray):
     @classmethod
     def empty(cls, n: int, room: int, width: int) -> "Roomy":
         """Rows (n, width) of float32, not yet written, with room - n others behind; `fill_up` comes after."""
-        spare = ALIGNMENT // 4
-        memory = np.empty(room * width + spare, np.float32)
-        first = -memory.ctypes.data % ALIGNMENT // 4
-        return cls.over(memory[first : first + room * width].reshape(room, width), n)
+        return cls.over(aligned(room, width), n)
 
     @classmethod
     def over(cls, whole: np.ndarray, n: int) -> "Roomy":

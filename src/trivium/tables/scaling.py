@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -12,6 +13,9 @@ Scaling = Literal["standard", "robust", "quantile"]
 
 FARTHEST = 1e6
 """Most that an encoded number may be, so that float32 can square it; standard deviations under "standard"."""
+
+LARGEST_SINGLE = 1e30
+"""Size of a centre, a scale or its inverse up to which numbers may be scaled in float32."""
 
 IN_CACHE = 1 << 15
 """Numbers worked on at once: as float64 they take a quarter of a megabyte, which a core keeps close."""
@@ -96,12 +100,37 @@ class Scaler:
             for start in range(0, len(values), length):
                 self._fill_block(out[start : start + length], values[start : start + length], first + start)
 
-    def _fill_block(self, out: np.ndarray, values: np.ndarray, first: int) -> None:
+    @cached_property
+    def _single(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Centre, what float32 loses of it, and 1 / scale, as blocks of rows: they scale numbers of float32 in a
+        quarter of the time, to two units of the last place. None where float32 does not hold them.
+        """
+        sizes = np.concatenate([np.abs(self.centre), self.scale, 1 / self.scale])
+        if self.scaling != "standard" or not np.all(sizes < LARGEST_SINGLE):
+            return None
+        centre = self.centre.astype(np.float32)
+        rows = (centre, (self.centre - centre).astype(np.float32), (1 / self.scale).astype(np.float32))
+        one, two, three = (np.tile(row, (max(1, IN_CACHE // len(self.names)), 1)) for row in rows)
+        return one, two, three
+
+    def _scaled(self, values: np.ndarray, wide: np.ndarray) -> np.ndarray:
+        """The same in every block, as the way taken depends on the type of the values alone; perhaps in `wide`."""
+        if values.dtype == np.float32 and self._single is not None:
+            centre, lost, factor = (rows[: len(values)] for rows in self._single)
+            scaled = np.subtract(values, centre, out=wide)  # exact near the centre
+            scaled -= lost
+            scaled *= factor
+            return scaled
         scaled = np.subtract(values, self.centre, dtype=np.float64)
         scaled /= self.scale
+        return scaled
+
+    def _fill_block(self, out: np.ndarray, values: np.ndarray, first: int) -> None:
         wide = out[:, : len(self.names)]
+        scaled = self._scaled(values, wide)
         if self.scaling == "standard" and values.size:
-            wide[...] = scaled
+            if scaled is not wide:
+                wide[...] = scaled
             least, most = np.minimum.reduce(wide, axis=None), np.maximum.reduce(wide, axis=None)
             if least >= -FARTHEST and most <= FARTHEST:  # neither missing, infinite nor far: most blocks
                 out[:, len(self.names) :] = 0

@@ -1,5 +1,6 @@
 """One network: the population of one, and the evaluation of many rows."""
 
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 from jax import Array
 
+from trivium.tables.arrays import aligned
 from trivium.training import devices
 from trivium.training.history import History
 from trivium.training.population import Member, train_population
@@ -56,23 +58,32 @@ def train_alone(
     train_population([member], epochs=epochs, patience=patience, time_limit=time_limit, on_progress=tell)
 
 
-def evaluate(
-    apply: Callable[[Any], Array], X: Any, encode: Callable[[Any, int], np.ndarray] | None = None
-) -> np.ndarray:
+def evaluate(apply: Callable[[Any], Array], X: Any, encode: Callable[..., np.ndarray] | None = None) -> np.ndarray:
     """Apply a compiled function of encoded rows to any number of them, in few shapes.
 
     X       (n, n_inputs) float32; with `encode` anything that has a shape and can be cut into rows
     encode  makes a block of rows, and the number of its first, what `apply` takes: in the same loop, so that the block
-            stays in the cache, and never more than some blocks are held; see `tables.encode.block_encoder`
+            stays in the cache, and never more than some blocks are held; see `tables.encode.block_encoder`. Whole
+            blocks of a thread share their memory: to ask for more each time costs as much as the work
     Whole blocks of a power of two: in a ragged last block a row's last bit would depend on where it stands, and every
     number of rows would compile anew.
     """
     devices.prepare()
-    n = X.shape[0]
+    n, held = X.shape[0], threading.local()
+
+    def encoded(block: Any, first: int) -> np.ndarray:
+        if encode is None:
+            return block
+        if block.shape[0] < BLOCK or n < 2 * BLOCK:
+            return encode(block, first)
+        if not hasattr(held, "rows"):
+            rows = encode(block, first)
+            held.rows = aligned(*rows.shape)
+            return rows
+        return encode(block, first, held.rows)
 
     def part(first: int) -> np.ndarray:
-        block = X[first : first + BLOCK]
-        block = block if encode is None else encode(block, first)
+        block = encoded(X[first : first + BLOCK], first)
         size = max(SMALLEST, 1 << (len(block) - 1).bit_length())
         if len(block) < size:
             filled = np.zeros((size, block.shape[1]), block.dtype)
