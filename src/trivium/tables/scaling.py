@@ -116,10 +116,10 @@ class Scaler:
     def _scaled(self, values: np.ndarray, wide: np.ndarray) -> np.ndarray:
         """The same in every block, as the way taken depends on the type of the values alone; perhaps in `wide`."""
         if values.dtype == np.float32 and self._single is not None:
-            centre, lost, factor = (rows[: len(values)] for rows in self._single)
-            scaled = np.subtract(values, centre, out=wide)  # exact near the centre
-            scaled -= lost
-            scaled *= factor
+            n, (centre, lost, factor) = len(values), self._single
+            scaled = np.subtract(values, centre[:n], out=wide)  # exact near the centre
+            scaled -= lost[:n]
+            scaled *= factor[:n]
             return scaled
         scaled = np.subtract(values, self.centre, dtype=np.float64)
         scaled /= self.scale

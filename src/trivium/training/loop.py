@@ -69,21 +69,13 @@ def evaluate(apply: Callable[[Any], Array], X: Any, encode: Callable[..., np.nda
     number of rows would compile anew.
     """
     devices.prepare()
-    n, held = X.shape[0], threading.local()
-
-    def encoded(block: Any, first: int) -> np.ndarray:
-        if encode is None:
-            return block
-        if block.shape[0] < BLOCK or n < 2 * BLOCK:
-            return encode(block, first)
-        if not hasattr(held, "rows"):
-            rows = encode(block, first)
-            held.rows = aligned(*rows.shape)
-            return rows
-        return encode(block, first, held.rows)
+    n = X.shape[0]
+    if encode is not None and n >= 2 * BLOCK:
+        encode = _in_held_memory(encode)
 
     def part(first: int) -> np.ndarray:
-        block = encoded(X[first : first + BLOCK], first)
+        block = X[first : first + BLOCK]
+        block = block if encode is None else encode(block, first)
         size = max(SMALLEST, 1 << (len(block) - 1).bit_length())
         if len(block) < size:
             filled = np.zeros((size, block.shape[1]), block.dtype)
@@ -100,3 +92,19 @@ def evaluate(apply: Callable[[Any], Array], X: Any, encode: Callable[..., np.nda
         with ThreadPoolExecutor(n_lanes, "trivium") as pool:
             return np.concatenate([first, *pool.map(part, others)])
     return np.concatenate([first, *map(part, others)])
+
+
+def _in_held_memory(encode: Callable[..., np.ndarray]) -> Callable[[Any, int], np.ndarray]:
+    """The same, whole blocks of a thread after its first one in the same place."""
+    held = threading.local()
+
+    def encoded(block: Any, first: int) -> np.ndarray:
+        if block.shape[0] < BLOCK:
+            return encode(block, first)
+        if not hasattr(held, "rows"):
+            rows = encode(block, first)
+            held.rows = aligned(*rows.shape)
+            return rows
+        return encode(block, first, held.rows)
+
+    return encoded
