@@ -88,7 +88,8 @@ def test_quantiles_that_fall_together_make_no_bin():
 
 def test_bins_are_quantiles_of_the_rows_and_do_not_learn():
     arrays, out = made(PiecewiseLinear(bins=8, outputs=4))
-    assert_allclose(arrays["edges"], np.quantile(X, np.linspace(0, 1, 9), axis=0).T, atol=1e-6)
+    between = np.quantile(X, np.linspace(0, 1, 9), axis=0, method="inverted_cdf").T
+    assert_allclose(arrays["edges"], between, atol=1e-6)
     code = np.asarray(embeddings.piecewise_linear_code(jnp.float32(arrays["edges"]), jnp.asarray(X)))
     expected = np.einsum("cnb,cbo->nco", code, arrays["mixing"]) + arrays["offsets"]
     assert_allclose(out, expected.reshape(64, 12), atol=1e-5)
@@ -98,6 +99,26 @@ def test_bins_are_quantiles_of_the_rows_and_do_not_learn():
     assert not gradients["edges"].any()
     assert gradients["mixing"].any()
     assert embedding.rates()["edges"] == 0
+
+
+def test_a_number_counts_for_no_more_than_a_bin():
+    """Nine rows of ten are 0: bins tell apart the numbers in the tenth."""
+    random = np.random.default_rng(0)
+    rare = random.choice([1.0, 2.0, 5.0, 7.0, 11.0], 100)
+    X = np.concatenate([np.zeros(900), rare])[random.permutation(1000)].astype(np.float32)[:, None]
+    edges = np.unique(embeddings.edges_of(jnp.asarray(X), 12)[0])
+    assert_allclose(edges, [0, 1, 2, 5, 7, 11])
+    assert len(np.unique(np.quantile(X, np.linspace(0, 1, 13)))) < 4  # plain quantiles see two of the five
+
+
+@pytest.mark.parametrize("X", [np.zeros((5, 2)), np.ones((1, 3)), [[0.0], [1.0]]])
+def test_edges_rise_in_small_and_constant_tables_too(X):
+    X = np.asarray(X, np.float32)
+    edges = np.asarray(embeddings.edges_of(jnp.asarray(X), 4))
+    assert edges.shape == (X.shape[1], 5)
+    assert (np.diff(edges) >= 0).all()
+    assert_allclose(edges[:, 0], X.min(axis=0))
+    assert_allclose(edges[:, -1], X.max(axis=0))
 
 
 @pytest.mark.parametrize("embedding", ALL, ids=lambda one: type(one).__name__)
