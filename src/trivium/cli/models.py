@@ -33,10 +33,10 @@ def predict(
             write_table(predictions, out)
             console().print(f"{len(predictions):,} predictions in {out}", style="green", highlight=False)
             return
-        import pyarrow.csv
+        from trivium.tables.read import write_csv
 
         predictions = session.predict(model, table, probabilities=probabilities, note=note)
-        pyarrow.csv.write_csv(predictions.to_arrow(), sys.stdout.buffer)
+        write_csv(predictions.to_arrow(), sys.stdout.buffer)
         sys.stdout.flush()
 
 

@@ -1,6 +1,8 @@
 """Tables from files and from other libraries' data frames, and back to files."""
 
+import csv
 import gzip
+import io
 import os
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -54,6 +56,14 @@ def read_table(path: str | os.PathLike) -> nw.DataFrame:
     return nw.from_native(table, eager_only=True)
 
 
+def write_csv(table: pa.Table, file: Any) -> None:
+    """Into a file of bytes; names of columns are in quotes only where they must be."""
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow(table.column_names)
+    file.write(header.getvalue().encode())
+    pyarrow.csv.write_csv(table, file, pyarrow.csv.WriteOptions(include_header=False))
+
+
 def write_table(frame: nw.DataFrame, path: str | os.PathLike) -> None:
     """Write CSV or Parquet by the file's ending: whole or not at all. Raises TableError where that fails."""
     ending = known_ending(path)
@@ -64,9 +74,9 @@ def write_table(frame: nw.DataFrame, path: str | os.PathLike) -> None:
             pyarrow.parquet.write_table(table, file)
         elif ending == ".csv.gz":
             with gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as packed:
-                pyarrow.csv.write_csv(table, packed)
+                write_csv(table, packed)
         else:
-            pyarrow.csv.write_csv(table, file)
+            write_csv(table, file)
 
     try:
         write_whole(path, write, TableError)
