@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.core import Tracer
 
 from trivium.network.waves import cosine_of_turns
 
@@ -134,7 +135,10 @@ class PiecewiseLinear:
         return self.outputs
 
     def init(self, key: Array, X: Array) -> Arrays:
-        return {"edges": edges_of(X, self.bins), **_linear_init(key, X.shape[1], self.bins, self.outputs, X.dtype)}
+        return {
+            "edges": edges_of(X, self.bins),
+            **_linear_init(key, X.shape[1], self.bins, self.outputs, X.dtype),
+        }
 
     def apply(self, arrays: Arrays, X: Array) -> Array:
         return _flat(_linear(arrays, piecewise_linear_code(arrays["edges"], X)))
@@ -184,27 +188,36 @@ class Joined:
         return {f"{name}_{array}": rate for name, own in rates.items() for array, rate in own.items()}
 
 
-@partial(jax.jit, static_argnames="bins")
-def edges_of(X: Array, bins: int) -> Array:
+def edges_of(X: Any, bins: int) -> Array:
     """Rising edges of bins, (n_columns, bins + 1), from the least to the largest of each column of X (n, n_columns).
 
     Bins hold equal shares of the rows, where no number counts for more than one bin: of a column that is 0 in nine rows
     of ten the bins tell apart what is in the tenth, where plain quantiles would nearly all be 0.
     """
     X = X[:: max(1, X.shape[0] // MOST_ROWS)]
-    n = X.shape[0]
+    if isinstance(X, Tracer):
+        shape = jax.ShapeDtypeStruct((X.shape[1], bins + 1), X.dtype)
+        return jax.pure_callback(partial(_edges_of, bins=bins), shape, X, vmap_method="sequential")
+    return jnp.asarray(_edges_of(X, bins))
 
-    def of_column(column: Array) -> Array:
-        ordered = jnp.sort(column)
-        alike = jnp.searchsorted(ordered, ordered, side="right") - jnp.searchsorted(ordered, ordered, side="left")
-        counts = jnp.ones(n, X.dtype)
-        for _ in range(ROUNDS):
-            counts = jnp.minimum(1, counts.sum() / bins / alike)
-        below = jnp.cumsum(counts)
-        places = jnp.searchsorted(below, below[-1] * np.linspace(0, 1, bins + 1)[1:-1].astype(X.dtype))
-        return jnp.concatenate([ordered[:1], ordered[jnp.minimum(places, n - 1)], ordered[-1:]])
 
-    return jax.vmap(of_column, in_axes=1)(X)
+def _edges_of(X: Any, bins: int) -> np.ndarray:
+    """By NumPy: to compile a program for every number of rows takes longer."""
+    X = np.asarray(X)
+    edges = np.empty((X.shape[1], bins + 1), X.dtype)
+    for place, column in enumerate(X.T):
+        edges[place] = _edges_of_column(column, bins)
+    return edges
+
+
+def _edges_of_column(column: np.ndarray, bins: int) -> np.ndarray:
+    values, counts = np.unique(column, return_counts=True)
+    counts = counts.astype(np.float64)
+    for _ in range(ROUNDS):
+        counts = np.minimum(counts, counts.sum() / bins)
+    below = np.cumsum(counts)
+    places = np.searchsorted(below, below[-1] * np.linspace(0, 1, bins + 1)[1:-1] * (1 - 1e-12))
+    return values[[0, *places, -1]]
 
 
 MOST_ROWS = 1 << 18
