@@ -17,7 +17,7 @@ def line() -> np.ndarray:
     sizes = np.exp(random.uniform(np.log(1e-37), np.log(3e38), 350))
     middle = random.uniform(-110, 110, 900)
     near = np.concatenate([random.normal(size=300) * 3, random.uniform(-3, 0.5, 500), random.uniform(-20, 5, 200)])
-    tails = np.concatenate([random.uniform(-16, -4, 500), random.uniform(4, 16, 100)])
+    tails = np.concatenate([random.uniform(-16, -4, 200), random.uniform(4, 16, 60)])
     whole = np.arange(-20, 21, dtype=np.float32) / 2
     neighbours = [np.nextafter(whole, np.float32(side)) for side in (-np.inf, np.inf)]
     places = np.concatenate([sizes, -sizes, middle, near, tails, whole, *neighbours]).astype(np.float32)
