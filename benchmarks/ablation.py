@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from _tabular_models import MODELS, trivium
 
-from tables import COLUMNS, DEFAULT, measured, read
+from tables import DEFAULT, filled
 
 VARIANTS = {
     "the recipe": {},
@@ -49,20 +49,7 @@ def main() -> None:
         parser.error(f"unknown tables: {', '.join(unknown)}; there are {', '.join(index.index)}")
     for name, changed in VARIANTS.items():
         MODELS[name] = partial(trivium, preset="default", **changed)
-    scores = pd.read_csv(given.out) if given.out.exists() else pd.DataFrame(columns=COLUMNS)
-    done = set(zip(scores.table, scores.split, scores.model, strict=True))
-    for name in tables:
-        X, y = read(given.data / f"{name}.parquet", index.target[name], given.rows)
-        numbers = index.task[name] == "regression"
-        for split in range(given.splits):
-            for model in ("constant", *VARIANTS):
-                if (name, split, model) not in done:
-                    row = {"table": name, "task": index.task[name], "split": split, "model": model}
-                    row |= measured(model, X, y, numbers, split)
-                    pd.DataFrame([row], columns=COLUMNS).to_csv(
-                        given.out, mode="a", header=not given.out.exists(), index=False
-                    )
-    scores = pd.read_csv(given.out)
+    scores = filled(given, index, tables, list(VARIANTS))
     print(worth(scores[scores.table.isin(tables) & (scores.split < given.splits)]).to_string())
 
 

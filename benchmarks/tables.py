@@ -40,6 +40,15 @@ def main() -> None:
         unknown = sorted(set(asked) - set(known))
         if unknown:
             parser.error(f"unknown {what}: {', '.join(unknown)}; there are {', '.join(known)}")
+    scores = filled(given, index, tables, models)
+    scores = scores[
+        scores.table.isin(tables) & scores.model.isin(["constant", *models]) & (scores.split < given.splits)
+    ]
+    show(scores, given.picture)
+
+
+def filled(given: argparse.Namespace, index: pd.DataFrame, tables: list[str], models: list[str]) -> pd.DataFrame:
+    """The file `given.out` with a row per table, split and model; what it holds already is not run again."""
     scores = pd.read_csv(given.out) if given.out.exists() else pd.DataFrame(columns=COLUMNS)
     done = set(zip(scores.table, scores.split, scores.model, strict=True))
     for name in tables:
@@ -54,12 +63,8 @@ def main() -> None:
                         given.out, mode="a", header=not given.out.exists(), index=False
                     )
                     if model != "constant":
-                        print(f"{name:20}{split:>3} {model:22}{row['loss']:>12.5g}{row['fit_s']:>9.1f} s", flush=True)
-    scores = pd.read_csv(given.out)
-    scores = scores[
-        scores.table.isin(tables) & scores.model.isin(["constant", *models]) & (scores.split < given.splits)
-    ]
-    show(scores, given.picture)
+                        print(f"{name:20}{split:>3} {model:30}{row['loss']:>12.5g}{row['fit_s']:>9.1f} s", flush=True)
+    return pd.read_csv(given.out)
 
 
 def read(path: Path, target: str, rows: int | None) -> tuple[pd.DataFrame, pd.Series]:

@@ -91,7 +91,7 @@ def taken(rows: np.ndarray, places: np.ndarray, room: int) -> np.ndarray:
 
 
 def closed_up(rows: np.ndarray, places: np.ndarray, room: int) -> np.ndarray:
-    """`taken`, where the memory of the rows may be written over: rising places are moved to the front of it.
+    """`taken`, where the memory of the rows (n, width) may be written over: rising places are moved to the front of it.
 
     Makes no second table, and leaves none: whoever calls lets go of the rows that were there.
     """
