@@ -148,6 +148,7 @@ class Sweep:
         ]
 
 
+@devices.undisturbed()
 def learning_rate_sweep(
     estimator: NeuralClassifier | NeuralRegressor,
     X: Any,

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import jax
 import joblib
 import numpy as np
 import pytest
@@ -170,3 +171,42 @@ def test_advice_names_the_setting(monkeypatch, caplog):
     ]
     assert len(devices.lanes(5)) == 2
     assert len(devices.lanes(1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("debug_nans", True),
+        ("debug_infs", True),
+        ("default_prng_impl", "rbg"),
+        ("enable_x64", True),
+        ("numpy_dtype_promotion", "strict"),
+        ("numpy_rank_promotion", "raise"),
+        ("transfer_guard", "disallow"),
+    ],
+)
+@pytest.mark.parametrize("bagging", [None, 2])
+def test_the_users_settings_of_jax_change_nothing_and_stay(setting, value, bagging):
+    names = ("jax_debug_nans", "jax_default_prng_impl", "jax_enable_x64", "jax_transfer_guard")
+
+    def said():
+        model = NeuralRegressor((8,), epochs=3, learning_rate=0.05, bagging=bagging, dropout=0.1, random_state=0)
+        return model.fit(X, Y).predict(X)
+
+    plain = said()
+    with getattr(jax, setting)(value):
+        before = [getattr(jax.config, name) for name in names]
+        np.testing.assert_array_equal(said(), plain)
+        assert [getattr(jax.config, name) for name in names] == before
+
+
+def test_what_the_user_says_of_jax_for_a_while_holds_in_our_threads():
+    def told(_):
+        return jax.config.jax_default_matmul_precision, jax.config.jax_default_device, jax.config.jax_enable_x64
+
+    device = jax.devices()[0]
+    with jax.default_matmul_precision("bfloat16"), jax.default_device(device), jax.enable_x64(True):
+        with devices.threads(2) as pool:
+            assert set(pool.map(told, range(8))) == {("bfloat16", device, True)}
+    with devices.threads(2) as pool:
+        assert set(pool.map(told, range(8))) == {(None, None, False)}

@@ -193,6 +193,7 @@ class NeuralEstimator(Parameters):
         asked = self._given["bagging"]
         return None if asked is None or aside or n < FEWEST_IN_FOLDS else min(asked, n // 2)
 
+    @devices.undisturbed()
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation_data: Any) -> None:
         """Everything that `fit` does."""
         began = time.perf_counter()

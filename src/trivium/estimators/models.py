@@ -48,7 +48,8 @@ class Model:
     def _compiled(self) -> Callable[[Any], jax.Array]:
         """From encoded rows to predictions; the parameters are where those are made, and do not go with every block."""
         devices.prepare()
-        return partial(predictor(self.network, self.head), jax.device_put(self.parameters))
+        with devices.undisturbed():
+            return partial(predictor(self.network, self.head), jax.device_put(self.parameters))
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_compiled"}

@@ -9,12 +9,14 @@ from sklearn.utils import check_random_state
 from trivium import candidates
 from trivium.estimators import models
 from trivium.estimators.members import Part, as_model, program_of, table_of
+from trivium.training import devices
 from trivium.training.epochs import keys, start
 from trivium.training.history import History
 from trivium.training.loop import train
 from trivium.training.program import State
 
 
+@devices.undisturbed()
 def one_more(estimator: Any, X: Any, numbers: np.ndarray, sample_weight: Any, *, first: bool) -> None:
     """Train an estimator for one epoch from where its parameters stand.
 

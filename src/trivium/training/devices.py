@@ -7,6 +7,9 @@ import sys
 import threading
 import time
 import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,6 +49,39 @@ def cores() -> int:
     allowed = joblib.cpu_count()
     told = os.environ.get("OMP_NUM_THREADS", "")
     return max(1, min(allowed, int(told))) if told.isdigit() else allowed
+
+
+# --- the user's settings of JAX ---------------------------------------------------------------------------------------
+
+CARRIED = (
+    "default_device", "default_matmul_precision", "enable_x64", "numpy_rank_promotion", "numpy_dtype_promotion",
+    "threefry_partitionable", "disable_jit", "log_compiles",
+)  # fmt: skip
+"""Of JAX, what `with` may set for a while, in the thread that says so alone."""
+
+_of_thread = threading.local()
+
+
+def threads(n: int) -> ThreadPoolExecutor:
+    """A pool of n threads in which the settings of JAX that hold here hold too."""
+    here = {name: getattr(config, f"jax_{name}") for name in CARRIED}
+
+    def enter() -> None:
+        _of_thread.settings = ExitStack()  # kept as long as the thread, lest they end before it
+        for name, value in here.items():
+            if getattr(config, f"jax_{name}") != value:
+                _of_thread.settings.enter_context(getattr(jax, name)(value))
+
+    return ThreadPoolExecutor(n, "trivium", initializer=enter)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Without the settings of JAX that would end a training: numbers that are not finite are an ending and no error,
+    keys are threefry's, of two words, and rows go to the device without being asked."""
+    with jax.debug_nans(False), jax.debug_infs(False), jax.default_prng_impl("threefry2x32"):
+        with jax.transfer_guard("allow"):
+            yield
 
 
 _prepared = threading.Lock()

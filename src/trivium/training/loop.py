@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -73,6 +72,7 @@ def evaluate(apply: Callable[[Any], Array], X: Any, encode: Callable[..., np.nda
     if encode is not None and n >= 2 * BLOCK:
         encode = _in_held_memory(encode)
 
+    @devices.undisturbed()
     def part(first: int) -> np.ndarray:
         block = X[first : first + BLOCK]
         block = block if encode is None else encode(block, first)
@@ -89,7 +89,7 @@ def evaluate(apply: Callable[[Any], Array], X: Any, encode: Callable[..., np.nda
         return first
     n_lanes = len(devices.lanes(len(others)))
     if n_lanes > 1:
-        with ThreadPoolExecutor(n_lanes, "trivium") as pool:
+        with devices.threads(n_lanes) as pool:
             return np.concatenate([first, *pool.map(part, others)])
     return np.concatenate([first, *map(part, others)])
 

@@ -8,7 +8,7 @@ company. On an accelerator a call holds many members, stacked.
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -93,7 +93,7 @@ def train_population(
     lanes = devices.lanes(len(members)) if lanes is None else lanes
     run = _Run(members, epochs, patience, time_limit, first_rung, longest=1 if on_epoch else CHUNK)
     flying: dict[Future, tuple[Lane, list[_Runner]]] = {}
-    with _Inline() if len(lanes) == 1 else ThreadPoolExecutor(len(lanes), "trivium") as pool:
+    with _Inline() if len(lanes) == 1 else devices.threads(len(lanes)) as pool:
         try:
             while run.waiting or flying or run.cut():
                 free = [lane for lane in lanes if all(lane is not busy for busy, _ in flying.values())]
@@ -225,7 +225,7 @@ class _Run:
             patience = PATIENT if aside is None else self.patience
             state = member.state if lane.device is None else jax.device_put(member.state, lane.device)
             calls.append((runner.numbers, state, rows, aside, np.int32(member.epochs + runner.wanted), patience))
-        with jax.debug_nans(False):  # a run that is not finite is an ending, and no error
+        with devices.undisturbed():
             seen = [runner.look(*call[1:3]) for runner, call in zip(group, calls, strict=True)]
             if lane.at_once == 1:
                 run = programs.run_briefly if group[0].brief else programs.run
