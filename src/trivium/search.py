@@ -23,6 +23,7 @@ from trivium.report.sweep import Series
 from trivium.tables.read import write_text
 from trivium.training import devices
 from trivium.training.population import Member, train_population
+from trivium.training.program import EVERY_ROW
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -148,6 +149,10 @@ class Sweep:
         ]
 
 
+STEPS = 2_000
+"""After which learning rates have told what they are worth: of a sweep over many rows no network takes more unasked."""
+
+
 @devices.undisturbed()
 def learning_rate_sweep(
     estimator: NeuralClassifier | NeuralRegressor,
@@ -165,7 +170,8 @@ def learning_rate_sweep(
     X, y            as for `fit`
     learning_rates  None: 25 of them, from a ten-thousandth to a hundred times the optimizer's own
     activations     names in `trivium.activations`, or functions; None: the estimator's
-    epochs          most passes over the rows; None: the estimator's. Its `patience` holds as well
+    epochs          most passes over the rows; None: the estimator's, or of many rows as many as make STEPS steps,
+                    3 at least. Its `patience` holds as well
     time_limit      seconds for all networks together; None: no limit
     A member ends where `fit` with its learning rate would. Raises ValueError for wrong parameters and data, before
     anything is trained.
@@ -194,10 +200,9 @@ def learning_rate_sweep(
     members = _members(base, X, y, names, rates)
     outcomes.check_aside(members[0].aside, members[0].rows.n, base.validation_fraction)
     began = time.perf_counter()
-    with population_line(base.verbose, members, base.epochs) as on_progress:
-        train_population(
-            members, epochs=base.epochs, patience=base.patience, time_limit=time_limit, on_progress=on_progress
-        )
+    passes = base.epochs if epochs is not None else min(base.epochs, max(3, -(-STEPS // _steps(members[0]))))
+    with population_line(base.verbose, members, passes) as on_progress:
+        train_population(members, epochs=passes, patience=base.patience, time_limit=time_limit, on_progress=on_progress)
     return Sweep(
         table={"activation": np.repeat(np.array(list(names), dtype=object), len(rates))} | outcomes.table(members),
         optimizer=getattr(resolved[0].optimizer, "__name__", str(base.optimizer)),
@@ -207,6 +212,12 @@ def learning_rate_sweep(
         rows_aside=0 if members[0].aside is None else members[0].aside.n,
         seconds=time.perf_counter() - began,
     )
+
+
+def _steps(member: Member) -> int:
+    """Of an epoch."""
+    size = member.program.batch_size
+    return 1 if size == EVERY_ROW else -(-member.rows.n // size)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -87,6 +87,15 @@ def test_left_out_the_rates_surround_the_optimizers_own():
     assert (found.table["epochs"] == 1).all()
 
 
+def test_over_many_rows_a_sweep_takes_no_more_steps_than_tell_rates_apart(monkeypatch):
+    network = clone(REGRESSOR).set_params(epochs=30, patience=None)  # 4 steps an epoch
+    monkeypatch.setattr("trivium.search.STEPS", 20)
+    assert set(learning_rate_sweep(network, X, NUMBERS, [0.001, 0.01]).table["epochs"]) == {5}
+    assert set(learning_rate_sweep(network, X, NUMBERS, [0.001], epochs=7).table["epochs"]) == {7}
+    monkeypatch.setattr("trivium.search.STEPS", 1)
+    assert set(learning_rate_sweep(network, X, NUMBERS, [0.001]).table["epochs"]) == {3}
+
+
 def test_a_time_limit_is_kept():
     patient = clone(REGRESSOR).set_params(patience=None)
     found = learning_rate_sweep(patient, X, NUMBERS, [0.01, 0.02], epochs=100_000, time_limit=0.3)

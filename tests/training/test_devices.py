@@ -206,7 +206,8 @@ def test_what_the_user_says_of_jax_for_a_while_holds_in_our_threads():
 
     device = jax.devices()[0]
     with jax.default_matmul_precision("bfloat16"), jax.default_device(device), jax.enable_x64(True):
-        with devices.threads(2) as pool:
-            assert set(pool.map(told, range(8))) == {("bfloat16", device, True)}
+        pool = devices.threads(2)
+    with pool:
+        assert set(pool.map(told, range(8))) == {("bfloat16", device, True)}
     with devices.threads(2) as pool:
         assert set(pool.map(told, range(8))) == {(None, None, False)}

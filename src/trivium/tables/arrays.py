@@ -76,10 +76,15 @@ class Roomy(np.ndarray):
 
     def fill_up(self) -> None:
         """Copy rows to the room behind them."""
-        if self.whole is not None and len(self):
-            for first in range(len(self), len(self.whole), len(self)):
-                behind = self.whole[first : first + len(self)]
-                behind[...] = self[: len(behind)]
+        if self.whole is not None:
+            repeat(self.whole, len(self))
+
+
+def repeat(whole: np.ndarray, n: int) -> None:
+    """Copy the first n rows, again and again, to those behind them."""
+    for first in range(n, len(whole), max(1, n)):
+        behind = whole[first : first + n]
+        behind[...] = whole[: len(behind)]
 
 
 def taken(rows: np.ndarray, places: np.ndarray, room: int) -> np.ndarray:

@@ -79,9 +79,9 @@ def threads(n: int) -> ThreadPoolExecutor:
 def undisturbed() -> Iterator[None]:
     """Without the settings of JAX that would end a training: numbers that are not finite are an ending and no error,
     keys are threefry's, of two words, and rows go to the device without being asked."""
-    with jax.debug_nans(False), jax.debug_infs(False), jax.default_prng_impl("threefry2x32"):
-        with jax.transfer_guard("allow"):
-            yield
+    keys, rows = jax.default_prng_impl("threefry2x32"), jax.transfer_guard("allow")
+    with jax.debug_nans(False), jax.debug_infs(False), keys, rows:
+        yield
 
 
 _prepared = threading.Lock()

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jax import Array
 
+from trivium.tables.arrays import repeat
 from trivium.training.batches import Rows
 from trivium.training.program import BLOCK
 
@@ -73,7 +74,6 @@ class Store:
 def _filled(array: np.ndarray, size: int) -> np.ndarray:
     """So many rows, the array's own and then copies of them, without a list of their numbers."""
     whole = np.empty((size, *array.shape[1:]), array.dtype)
-    for first in range(0, size, len(array)):
-        part = whole[first : first + len(array)]
-        part[...] = array[: len(part)]
+    whole[: len(array)] = array
+    repeat(whole, len(array))
     return whole
