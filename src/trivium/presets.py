@@ -84,6 +84,16 @@ tabm           TabM: Gorishniy, Kotelnikov & Babenko 2025, "TabM: Advancing tabu
                efficient ensembling", as the authors' package sets it; copies see the same batches here
 """
 
+OURS = ("fast", "default", "best")
+"""The recipes that depend on the number of rows."""
+
+OF_ROWS: tuple[tuple[int, dict[str, Any]], ...] = (
+    (8_000, {"embedding": {"name": "joined", "bins": 64}, "weight_decay": 0.1, "patience": 8}),
+    (200_000, {"batch_size": 512, "learning_rate": 2.8e-3, "patience": 4}),
+    (1_000_000, {"batch_size": 1024, "learning_rate": 4e-3, "patience": 3}),
+)
+"""From so many rows on, what they change: finer bins, that more rows can fill; larger batches, at a learning rate that
+grows with the root of their size; and fewer epochs without progress, each of which is worth more steps."""
 
 LEFT = "default"
 """The value of a parameter that nobody chose: as the preset says, or as a plain network has it."""
@@ -98,19 +108,30 @@ BESIDE = {
 """Parameters that are no choice of a network or of its training: whoever sets these alone has left it to the preset."""
 
 
-def applied(given: Mapping[str, Any], defaults: Mapping[str, Any], task: Task) -> dict[str, Any]:
+def applied(
+    given: Mapping[str, Any], defaults: Mapping[str, Any], task: Task, rows: int | None = None
+) -> dict[str, Any]:
     """Parameters of an estimator with those of its preset in the place of what stands at its default.
 
     given     parameter -> value, as `get_params` returns them
     defaults  parameter -> value where nobody chose
+    rows      to learn from, on which our own recipes depend; None where they are not known: few
     Trap: a parameter whose default is a value, and no "default", counts as left alone where it is set to that value.
     Raises ValueError for a preset that there is not.
     """
     key = in_use(given, defaults)
     chosen = {name for name, value in given.items() if name in defaults and not _same(value, defaults[name])}
-    recipe = {} if key is None else PRESETS[key][task]
+    recipe = {} if key is None else PRESETS[key][task] | _of_rows(key, rows or 0)
     plain = {name: value for name, value in PLAIN.items() if _same(given[name], LEFT)}
     return {**given, **plain, **{name: value for name, value in recipe.items() if name not in chosen}}
+
+
+def _of_rows(key: str, rows: int) -> dict[str, Any]:
+    """What a recipe changes for so many rows."""
+    found: dict[str, Any] = {}
+    for fewest, changes in OF_ROWS if key in OURS else ():
+        found |= changes if rows >= fewest else {}
+    return found
 
 
 def in_use(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> str | None:

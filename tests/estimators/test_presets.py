@@ -73,3 +73,38 @@ def test_an_estimator_with_nothing_chosen_fits_saves_and_goes_on(tmp_path):
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
     assert again.get_params()["activation"] == "default"
     assert again.partial_fit(X, y).score(X, y) > 0.8
+
+
+@pytest.mark.parametrize("preset", ["fast", "default", "best"])
+def test_many_rows_make_finer_bins_and_longer_steps(preset, tmp_path):
+    few, many = NeuralRegressor(preset=preset), NeuralRegressor(preset=preset)
+    many._rows_ = 10_000
+    assert few._given["embedding"] == "joined"
+    assert many._given["embedding"] == {"name": "joined", "bins": 64}
+    assert many.set_params(embedding="pbld", patience=5)._given["embedding"] == "pbld"
+    assert many._given["patience"] == 5
+    sizes = []
+    for rows in (199_999, 200_000, 1_000_000):
+        many._rows_ = rows
+        given = many._given
+        sizes.append(given["batch_size"] or 256)
+        assert (given["learning_rate"] / 2e-3) ** 2 == pytest.approx(sizes[-1] / 256, rel=0.03)
+    assert sizes == sorted(set(sizes))
+    plain = NeuralRegressor(preset="realmlp")
+    given = plain._given
+    plain._rows_ = 10**6
+    assert plain._given == given
+
+
+def test_a_recipe_for_many_rows_goes_on_from_its_file(tmp_path):
+    random = np.random.default_rng(0)
+    X = random.normal(size=(8_000, 2))
+    model = NeuralRegressor(preset="fast", **SHORT | {"epochs": 1}).fit(X, X[:, 0])
+    assert model.parameters_[0]["bin_edges"].shape == (2, 65)
+    model.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    again.partial_fit(X[:100], X[:100, 0])
+    assert again.parameters_[0]["bin_edges"].shape == (2, 65)
+    model.set_params(warm_start=True).fit(X[:400], X[:400, 0])
+    assert model.parameters_[0]["bin_edges"].shape == (2, 65)

@@ -198,6 +198,8 @@ class NeuralEstimator(Parameters):
         """Everything that `fit` does."""
         began = time.perf_counter()
         going_on = self.models_[0] if self.warm_start and hasattr(self, "models_") else None
+        if going_on is None:
+            self._rows_ = inputs.length(y)
         settled = self._given if going_on is None else self._settled
         plan, seed, random = self._plan(settled)
         came = self._part(X, y, sample_weight, first=going_on is None, given=settled)

@@ -9,6 +9,14 @@ from trivium.tables import encode
 from trivium.tables.record import Schema
 
 
+def length(y: Any) -> int | None:
+    """How many rows there are, of whatever came as targets, not looked at yet; None where it has no length."""
+    shape = getattr(y, "shape", None)
+    if shape is None:
+        return len(y) if hasattr(y, "__len__") else None
+    return int(shape[0]) if shape else None
+
+
 def coded(schema: Schema, embed_above: int | None) -> list[str]:
     """The categories with more levels than that, which become codes; None: no category does."""
     if embed_above is None:
