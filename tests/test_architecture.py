@@ -41,6 +41,13 @@ def test_imports_point_one_way(path):
                     assert ORDER.index(name) < ORDER.index(room(path)), f"{room(path)} imports {name}"
 
 
+@every_file
+def test_no_compiled_program_calls_back(path):
+    """Where a process has one core, the callback waits for the thread that waits for it (JAX's issue 24255)."""
+    attributes = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    assert not attributes & {"pure_callback", "io_callback", "callback"}
+
+
 def test_every_room_has_its_place_in_the_order():
     rooms = {room(path) for path in SOURCE.rglob("*.py")} - {"__init__", "__main__"}
     assert rooms <= set(ORDER)

@@ -17,7 +17,7 @@ ALL = [PBLD(), Periodic(), PiecewiseLinear(bins=8, outputs=4), Joined(bins=8, ou
 
 
 def made(embedding, rows=X):
-    arrays = jax.jit(embedding.init)(jax.random.key(0), rows)
+    arrays = embedding.init(jax.random.key(0), rows)
     return jax.tree.map(np.float64, arrays), np.asarray(jax.jit(embedding.apply)(arrays, rows))
 
 
@@ -109,6 +109,16 @@ def test_a_number_counts_for_no_more_than_a_bin():
     edges = np.unique(embeddings.edges_of(X, 12)[0])
     assert_allclose(edges, [0, 1, 2, 5, 7, 11])
     assert len(np.unique(np.quantile(X, np.linspace(0, 1, 13)))) < 4  # plain quantiles see two of the five
+
+
+def test_edges_are_of_all_rows_and_not_found_in_a_trace():
+    X = np.arange(20_000, dtype=np.float32)[:, None]
+    assert_allclose(embeddings.edges_of(X, 4)[0], [0, 5000, 10_000, 15_000, 19_999], atol=1)
+    with pytest.raises(TypeError, match=r"Call init or facts outside of jit"):
+        jax.jit(Joined().init)(jax.random.key(0), X)
+    facts = Joined().facts(X)
+    arrays = jax.jit(Joined().init)(jax.random.key(0), X[:2], facts)
+    assert_array_equal(arrays["bin_edges"], facts["bin_edges"])
 
 
 @pytest.mark.parametrize("X", [np.zeros((5, 2)), np.ones((1, 3)), [[0.0], [1.0]]])

@@ -67,9 +67,9 @@ def test_equal_choices_share_a_program_and_a_key_gives_the_same_start(network):
     assert hash(again) == hash(network)
     one, other = network.init(KEY, X), again.init(KEY, X)
     jax.tree.map(assert_array_equal, one, other)
-    compiled = jax.jit(lambda network, rows: network.init(KEY, rows)[0], static_argnums=0)
-    compiled(network, X)
-    compiled(again, X)
+    compiled = jax.jit(lambda network, parameters: network.apply(parameters, X), static_argnums=0)
+    compiled(network, one)
+    compiled(again, other)
     assert compiled._cache_size() == 1
 
 

@@ -1,13 +1,13 @@
 """Embeddings of numbers: each column of a table becomes several, by functions that the network learns column by column.
 
 An embedding is a frozen record with `init(key, X)` and `apply(arrays, X)`, X (n, n_columns) of scaled numbers; its
-arrays are a dict by name. `embeddings.get("pbld")` makes one by its name.
+arrays are a dict by name. What it takes from the rows themselves is found by NumPy, in `facts(X)`, so that no program
+is compiled for every number of rows. `embeddings.get("pbld")` makes one by its name.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
-from functools import partial
 from typing import Any, Protocol
 
 import jax
@@ -29,8 +29,15 @@ class Embedding(Protocol):
         """Numbers that a column becomes."""
         ...
 
-    def init(self, key: Array, X: Array) -> Arrays:
-        """Fresh arrays for the columns of X (n, n_columns), rows to train on."""
+    def facts(self, X: Any) -> Arrays:
+        """Those of its arrays that are no matter of chance, from rows to train on, (n, n_columns), not traced."""
+        ...
+
+    def init(self, key: Array, X: Array, facts: Arrays | None = None) -> Arrays:
+        """Fresh arrays for the columns of X (n, n_columns), rows to train on.
+
+        facts  of these or of more rows; None: found here
+        """
         ...
 
     def apply(self, arrays: Arrays, X: Array) -> Array:
@@ -61,7 +68,10 @@ class PBLD:
     def width(self) -> int:
         return 1 + self.outputs
 
-    def init(self, key: Array, X: Array) -> Arrays:
+    def facts(self, X: Any) -> Arrays:
+        return {}
+
+    def init(self, key: Array, X: Array, facts: Arrays | None = None) -> Arrays:
         first, second, third = jax.random.split(key, 3)
         shape = (X.shape[1], self.frequencies)
         return {
@@ -98,7 +108,10 @@ class Periodic:
     def width(self) -> int:
         return self.outputs
 
-    def init(self, key: Array, X: Array) -> Arrays:
+    def facts(self, X: Any) -> Arrays:
+        return {}
+
+    def init(self, key: Array, X: Array, facts: Arrays | None = None) -> Arrays:
         first, second = jax.random.split(key)
         shape = (X.shape[1], self.frequencies)
         return {
@@ -134,11 +147,12 @@ class PiecewiseLinear:
     def width(self) -> int:
         return self.outputs
 
-    def init(self, key: Array, X: Array) -> Arrays:
-        return {
-            "edges": edges_of(X, self.bins),
-            **_linear_init(key, X.shape[1], self.bins, self.outputs, X.dtype),
-        }
+    def facts(self, X: Any) -> Arrays:
+        return {"edges": edges_of(X, self.bins)}
+
+    def init(self, key: Array, X: Array, facts: Arrays | None = None) -> Arrays:
+        drawn = _linear_init(key, X.shape[1], self.bins, self.outputs, X.dtype)
+        return {**(self.facts(X) if facts is None else facts), **drawn}
 
     def apply(self, arrays: Arrays, X: Array) -> Array:
         return _flat(_linear(arrays, piecewise_linear_code(arrays["edges"], X)))
@@ -171,10 +185,13 @@ class Joined:
         waves = PBLD(self.frequencies, self.waves, self.spread)
         return {"wave": waves, "bin": PiecewiseLinear(self.bins, self.outputs)}
 
-    def init(self, key: Array, X: Array) -> Arrays:
-        keys = jax.random.split(key, 2)
-        made = {name: part.init(one, X) for one, (name, part) in zip(keys, self._parts.items(), strict=True)}
-        return {f"{name}_{array}": value for name, arrays in made.items() for array, value in arrays.items()}
+    def facts(self, X: Any) -> Arrays:
+        return _named({name: part.facts(X) for name, part in self._parts.items()})
+
+    def init(self, key: Array, X: Array, facts: Arrays | None = None) -> Arrays:
+        facts = self.facts(X) if facts is None else facts
+        parts = zip(jax.random.split(key, 2), self._parts.items(), strict=True)
+        return _named({name: part.init(one, X, _of(name, facts)) for one, (name, part) in parts})
 
     def apply(self, arrays: Arrays, X: Array) -> Array:
         n, n_columns = X.shape
@@ -184,8 +201,7 @@ class Joined:
         return jnp.concatenate(columns, axis=2).reshape(n, n_columns * self.width)
 
     def rates(self) -> dict[str, float]:
-        rates = {name: part.rates() for name, part in self._parts.items()}
-        return {f"{name}_{array}": rate for name, own in rates.items() for array, rate in own.items()}
+        return _named({name: part.rates() for name, part in self._parts.items()})
 
 
 def edges_of(X: Any, bins: int) -> Array:
@@ -195,20 +211,17 @@ def edges_of(X: Any, bins: int) -> Array:
     of ten the bins tell apart what is in the tenth, where plain quantiles would nearly all be 0. Without numbers that
     many rows share these are the quantiles of Gorishniy, Rubachev & Babenko 2022, section 3.2.1.
     """
-    X = X[:: max(1, X.shape[0] // MOST_ROWS)]
     if isinstance(X, Tracer):
-        shape = jax.ShapeDtypeStruct((X.shape[1], bins + 1), X.dtype)
-        return jax.pure_callback(partial(_edges_of, bins=bins), shape, X, vmap_method="sequential")
-    return jnp.asarray(_edges_of(X, bins))
-
-
-def _edges_of(X: Any, bins: int) -> np.ndarray:
-    """By NumPy: to compile a program for every number of rows takes longer."""
-    X = np.asarray(X)
+        raise TypeError(
+            "bins must be laid through rows that are at hand, got traced ones. Call init or facts outside of jit."
+        )
+    n, n_columns = X.shape
+    rows = min(max(MOST_NUMBERS // max(1, n_columns), FEWEST_ROWS), MOST_ROWS)
+    X = np.asarray(X[:: max(1, n // rows)])
     edges = np.empty((X.shape[1], bins + 1), X.dtype)
     for place, column in enumerate(X.T):
         edges[place] = _edges_of_column(column, bins)
-    return edges
+    return jnp.asarray(edges)
 
 
 def _edges_of_column(column: np.ndarray, bins: int) -> np.ndarray:
@@ -221,8 +234,8 @@ def _edges_of_column(column: np.ndarray, bins: int) -> np.ndarray:
     return values[[0, *places, -1]]
 
 
-MOST_ROWS = 1 << 18
-"""Rows that edges are taken from, at even distances."""
+MOST_NUMBERS, FEWEST_ROWS, MOST_ROWS = 1 << 22, 1 << 12, 1 << 16
+"""That edges are taken from, rows at even distances: of wide tables fewer."""
 
 ROUNDS = 4
 """Of cutting down what counts for more than a bin: each makes less of all rows, and so of a bin. More change little."""
@@ -304,6 +317,11 @@ def _linear_init(key: Array, n_columns: int, n_in: int, outputs: int, dtype: Any
 def _linear(arrays: Arrays, inputs: Array) -> Array:
     """(n_columns, n, n_in) -> (n_columns, n, outputs), each column by its own layer."""
     return jnp.einsum("cni,cio->cno", inputs, arrays["mixing"]) + arrays["offsets"][:, None, :]
+
+
+def _named(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What belongs to each part, under the part's name and its own."""
+    return {f"{part}_{name}": value for part, own in parts.items() for name, value in own.items()}
 
 
 def _of(part: str, arrays: Arrays) -> Arrays:

@@ -1,7 +1,7 @@
 """What stands in front of the first layer: embeddings of numbers and categories, gates, and a learned scale."""
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -52,13 +52,23 @@ class Front:
         """Whether it has parameters at all: without, nothing of it stands among the layers."""
         return self.scale or self.gated or bool(self.layout.cardinalities) or self.embeds
 
-    def init(self, key: Array, X: Array) -> dict[str, Array]:
-        """Fresh parameters from encoded rows (n, n_inputs)."""
+    def facts(self, X: Any) -> dict[str, Array]:
+        """What an embedding takes from encoded rows (n, n_inputs), which are not traced."""
+        find = getattr(self.embedding, "facts", None) if self.embeds else None
+        return {} if find is None else find(self._parts(X)[0])
+
+    def init(self, key: Array, X: Array, facts: dict[str, Array] | None = None) -> dict[str, Array]:
+        """Fresh parameters from encoded rows (n, n_inputs).
+
+        facts  of these or of more rows; None: found here
+        """
         numbers, others, _ = self._parts(X)
         arrays: dict[str, Array] = {}
         if self.embeds:
             assert self.embedding is not None
-            arrays |= self.embedding.init(jax.random.fold_in(key, 0), numbers)
+            facts = self.facts(X) if facts is None else facts
+            found = (facts,) if facts else ()  # an embedding from elsewhere need not know of them
+            arrays |= self.embedding.init(jax.random.fold_in(key, 0), numbers, *found)
         if self.layout.cardinalities:
             size = (sum(self.layout.cardinalities), CATEGORY_OUTPUTS)
             drawn = jax.random.normal(jax.random.fold_in(key, 1), size, X.dtype)
@@ -108,7 +118,7 @@ class Front:
         """Whether there are numbers that are embedded."""
         return self.embedding is not None and self.layout.numbers > 0
 
-    def _parts(self, X: Array) -> tuple[Array, Array, Array]:
+    def _parts(self, X: Any) -> tuple[Any, Any, Any]:
         first, last = self.layout.numbers, X.shape[1] - len(self.layout.cardinalities)
         return X[:, :first], X[:, first:last], X[:, last:]
 

@@ -48,7 +48,7 @@ class TabM:
         return len(self.front.layout.cardinalities)
 
     def init(self, key: Array, X: Any) -> Parameters:
-        return _init(self, key, sample(X))
+        return _init(self, key, sample(X), self.front.facts(X))
 
     def apply(self, parameters: Parameters, X: Array) -> Array:
         X, layers = self._behind_front(parameters, X)
@@ -118,10 +118,10 @@ class TabM:
 
 
 @partial(quickly, static=("network",))
-def _init(network: TabM, key: Array, X: Array) -> Parameters:
+def _init(network: TabM, key: Array, X: Array, facts: dict[str, Array]) -> Parameters:
     parameters: Parameters = []
     if network.front.learns:
-        parameters.append(network.front.init(jax.random.fold_in(key, 0), X))
+        parameters.append(network.front.init(jax.random.fold_in(key, 0), X, facts))
     width = network._behind_front(parameters, X[:1])[0].shape[1]
     widths = (width, *network.hidden_widths)
     for place, (n_in, n_out) in enumerate(pairwise(widths)):

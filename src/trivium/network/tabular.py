@@ -48,7 +48,7 @@ class Tabular:
 
     def init(self, key: Array, X: Any) -> Parameters:
         make = _init_compiled if can_be_traced(self.layers.initializer) else _init
-        return make(self, self.layers.initializer, key, sample(X))
+        return make(self, self.layers.initializer, key, sample(X), self.front.facts(X))
 
     def apply(self, parameters: Parameters, X: Array) -> Array:
         front, *layers = parameters
@@ -95,8 +95,8 @@ def absorbed_by_front(front: dict[str, Array], news: dict[str, Array]) -> dict[s
     return front | {name: front[name] - pulled for name, pulled in news.items()}
 
 
-def _init(network: Tabular, initializer: Initializer, key: Array, X: Array) -> Parameters:
-    front = network.front.init(jax.random.fold_in(key, 0), X)
+def _init(network: Tabular, initializer: Initializer, key: Array, X: Array, facts: dict[str, Array]) -> Parameters:
+    front = network.front.init(jax.random.fold_in(key, 0), X, facts)
     layers = replace(network.layers, initializer=initializer)
     return [front, *layers.init(jax.random.fold_in(key, 1), network.front.apply(front, X))]
 
