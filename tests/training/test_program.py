@@ -57,6 +57,8 @@ def test_a_shuffle_holds_every_row_once_and_fills_up_with_some_of_them(n):
     order = np.asarray(shuffled(jax.random.PRNGKey(n), n + 50, n))
     assert sorted(order[:n]) == list(range(n))
     assert np.isin(order[n:], order[:n]).all()
+    part = np.asarray(shuffled(jax.random.PRNGKey(n), 40, n, 7))
+    np.testing.assert_array_equal(part, np.asarray(shuffled(jax.random.PRNGKey(n), 47, n))[7:])
 
 
 def test_every_order_is_as_likely_as_any_other():

@@ -162,7 +162,7 @@ class NeuralEstimator(Parameters):
     def _weights(self, sample_weight: Any, n: int) -> np.ndarray:
         """A weight per row, (n,) float32."""
         if sample_weight is None:
-            return np.ones(n, np.float32)
+            return np.broadcast_to(np.float32(1), n)
         return _check_sample_weight(sample_weight, np.empty((n, 1)), dtype=np.float32, ensure_non_negative=True)
 
     # --- training ------------------------------------------------------------------------------------------------
@@ -304,7 +304,8 @@ class NeuralEstimator(Parameters):
         X, y, sample_weight = as_rows(X, y, sample_weight)
         inputs, numbers = self._learn_table(X, y) if first else self._known_table(X, y)
         given = self._given if given is None else given
-        weights = self._weights(sample_weight, len(numbers)) * self._class_weights(numbers, given.get("class_weight"))
+        weights, by_class = self._weights(sample_weight, len(numbers)), given.get("class_weight")
+        weights = weights if by_class is None else weights * self._class_weights(numbers, by_class)
         return Part(inputs, numbers, weights)
 
     def _ordered(

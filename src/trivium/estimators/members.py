@@ -19,7 +19,7 @@ from trivium.network import Layout, Network
 from trivium.network.structure import Structure
 from trivium.outcomes import plain, table
 from trivium.report.progress import population_line, progress_line
-from trivium.tables.arrays import closed_up, taken
+from trivium.tables.arrays import closed_up, some, taken, with_room
 from trivium.training import devices, memory
 from trivium.training.epochs import keys, start
 from trivium.training.history import History
@@ -42,13 +42,13 @@ class Part(NamedTuple):
 
     def at(self, rows: np.ndarray) -> "Part":
         """Some of the rows."""
-        return Part(taken(self.inputs, rows, bucket(len(rows))), self.y[rows], self.weights[rows])
+        return Part(taken(self.inputs, rows, bucket(len(rows))), self.y[rows], some(self.weights, rows))
 
     def parted(self, rows: np.ndarray, others: np.ndarray) -> tuple["Part", "Part"]:
         """Some of the rows, both rising, in the memory of all of them: what this part held is there no more."""
         beside = self.at(others)
         inputs = closed_up(self.inputs, rows, bucket(len(rows)))
-        return Part(inputs, self.y[rows], self.weights[rows]), beside
+        return Part(inputs, self.y[rows], some(self.weights, rows)), beside
 
 
 @dataclass(frozen=True)
@@ -164,8 +164,9 @@ def _tables(frame: Frame, task: Task, first: Part, aside: Part | None) -> tuple[
 
 def table_of(frame: Frame, task: Task, part: Part) -> Table:
     """Rows as a network is trained on."""
-    classes = None if task.classes is None else part.y
-    return as_table(part.inputs, frame.targets(part.y), classes, part.weights)
+    classes, room = None if task.classes is None else part.y, bucket(len(part.inputs))
+    targets, weights = frame.targets(part.y), part.weights
+    return as_table(part.inputs, with_room(targets, room), classes, with_room(weights, room))
 
 
 @dataclass(frozen=True)

@@ -44,11 +44,12 @@ def reader(X: Any) -> Read:
     return lambda first, last: dense(X[first:last])
 
 
-def aligned(n: int, width: int) -> np.ndarray:
-    """Rows (n, width) of float32, not yet written, that start where JAX can use them without a copy."""
-    memory = np.empty(n * width + ALIGNMENT // 4, np.float32)
-    first = -memory.ctypes.data % ALIGNMENT // 4
-    return memory[first : first + n * width].reshape(n, width)
+def aligned(n: int, width: int, dtype: Any = np.float32) -> np.ndarray:
+    """Rows (n, width), not yet written, that start where JAX can use them without a copy."""
+    size = n * width * np.dtype(dtype).itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    first = -memory.ctypes.data % ALIGNMENT
+    return memory[first : first + size].view(dtype).reshape(n, width)
 
 
 class Roomy(np.ndarray):
@@ -78,6 +79,24 @@ class Roomy(np.ndarray):
         """Copy rows to the room behind them."""
         if self.whole is not None:
             repeat(self.whole, len(self))
+
+
+def filled(array: np.ndarray, size: int) -> np.ndarray:
+    """So many rows of any kind: the array's own, then copies of them."""
+    whole = aligned(size, int(np.prod(array.shape[1:])), array.dtype).reshape(size, *array.shape[1:])
+    whole[: len(array)] = array
+    repeat(whole, len(array))
+    return whole
+
+
+def with_room(array: np.ndarray, room: int) -> "Roomy":
+    """A copy of the rows of an array, others behind them as in `filled`."""
+    return Roomy.over(filled(array, room), len(array))
+
+
+def some(numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Some of the numbers (n,), which take no memory where they are one and the same by a stride of 0."""
+    return np.broadcast_to(numbers[:1], rows.shape) if numbers.strides == (0,) and len(numbers) else numbers[rows]
 
 
 def repeat(whole: np.ndarray, n: int) -> None:

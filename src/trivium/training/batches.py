@@ -40,18 +40,28 @@ def take(rows: Rows, first: Array | int, length: int) -> Batch:
     def cut(array: Array) -> Array:
         return array if length == len(array) else lax.dynamic_slice_in_dim(array, first, length)
 
+    if rows.places is not None:
+        return picked(rows, cut(rows.places), first)
+    X, targets, weights = map(cut, (rows.X, rows.targets, rows.weights))
+    return Batch(X, targets, _counted(weights, rows, first))
+
+
+def picked(rows: Rows, places: Array, first: Array | int) -> Batch:
+    """The rows at these places, (length,), which stand from `first` on in the order of an epoch."""
     arrays = (rows.X, rows.targets, rows.weights)
-    if rows.places is None:
-        X, targets, weights = map(cut, arrays)
-    else:
-        places = cut(rows.places)
-        X, targets, weights = (array.at[places].get(mode="promise_in_bounds") for array in arrays)
-    counts = first + jnp.arange(length) < rows.n
-    return Batch(X, targets, jnp.where(counts, weights, 0))
+    X, targets, weights = (array.at[places].get(mode="promise_in_bounds") for array in arrays)
+    return Batch(X, targets, _counted(weights, rows, first))
 
 
-def shuffled(key: Array, length: int, n: Any) -> Array:
+def _counted(weights: Array, rows: Rows, first: Array | int) -> Array:
+    """The weights, 0 of rows behind the last that counts."""
+    return jnp.where(first + jnp.arange(len(weights)) < rows.n, weights, 0)
+
+
+def shuffled(key: Array, length: int, n: Any, first: Any = 0) -> Array:
     """The numbers from 0 to n - 1 in an order drawn anew, then some of them again, up to a length.
+
+    first  where to begin in that order, so that it can be had in parts
 
     Swap or not: each round pairs the rows at random, and a coin per pair decides whether its two change places. Unlike
     a sort by random numbers, it needs no more than arithmetic (measured: 80 times as fast), and n may be traced.
@@ -68,7 +78,8 @@ def shuffled(key: Array, length: int, n: Any) -> Array:
         pair = (pair ^ (pair >> 15)) * np.uint32(0x85EBCA77)
         return jnp.where(pair >> 31 == 1, partner, place)
 
-    return lax.fori_loop(0, ROUNDS, swap, jnp.arange(length, dtype=jnp.uint32) % n).astype(jnp.int32)
+    places = jnp.asarray(first, jnp.uint32) + jnp.arange(length, dtype=jnp.uint32)
+    return lax.fori_loop(0, ROUNDS, swap, places % n).astype(jnp.int32)
 
 
 def n_batches(n: Any, size: int) -> Array:

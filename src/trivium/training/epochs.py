@@ -14,7 +14,7 @@ from trivium.compiling import quickly
 from trivium.network import Parameters
 from trivium.optimizers import evaluation_parameters
 from trivium.training import snapshots
-from trivium.training.batches import Batch, Rows, n_batches, shuffled, take, weighted_sum
+from trivium.training.batches import Batch, Rows, n_batches, picked, shuffled, take, weighted_sum
 from trivium.training.program import BLOCK, CHUNK, EVERY_ROW, Program, State
 from trivium.training.snapshots import Snapshot
 from trivium.training.steps import update
@@ -32,6 +32,10 @@ class Record(NamedTuple):
 
 STEPS = 64
 """Most losses at the resolution of steps that an epoch reports."""
+
+
+ORDERED = 1 << 20
+"""Rows up to which the order of an epoch is found at once; that of more rows, batch by batch, takes no memory."""
 
 
 @quickly
@@ -142,13 +146,19 @@ def _epoch(
         carry, sums = _step(program, numbers, carry, take(train, 0, train.room), key, state.epoch)
         losses = jnp.full(STEPS, -jnp.inf, jnp.float32).at[0].set(sums.loss / sums.weight)
     else:
-        order = shuffled(order_key, -(-train.room // program.batch_size) * program.batch_size, train.n)
-        order = order if train.places is None else train.places[order]
-        shuffled_rows = train._replace(places=order)
+        size, at_once = program.batch_size, train.room <= ORDERED
+
+        def places_of(first, length):
+            numbers = shuffled(order_key, length, train.n, first)
+            return numbers if train.places is None else train.places[numbers]
+
+        order = places_of(0, -(-train.room // size) * size) if at_once else None
 
         def visit(place, so_far):
             carry, sums, losses = so_far
-            batch = take(shuffled_rows, place * program.batch_size, program.batch_size)
+            first = place * size
+            here = lax.dynamic_slice_in_dim(order, first, size) if at_once else places_of(first, size)
+            batch = picked(train, here, first)
             noise_key = jax.random.fold_in(key, place)
             carry, new = _step(program, numbers, carry, batch, noise_key, state.epoch * steps + place)
             # a step without a place writes behind the end, and so nowhere

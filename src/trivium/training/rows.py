@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from trivium.tables.arrays import repeat
+from trivium.tables.arrays import filled
 from trivium.training.batches import Rows
 from trivium.training.program import BLOCK
 
@@ -65,15 +65,7 @@ class Store:
             if key not in self._arrays:
                 whole = getattr(array, "whole", None)  # of rows that stand in an array of that size already
                 if whole is None or len(whole) != size:
-                    whole = array if len(array) == size else _filled(array, size)
+                    whole = array if len(array) == size else filled(array, size)
                 # beside its copy stands the array, so that no other one comes to have its id
                 self._arrays[key] = (array, jax.device_put(whole, device))
             return self._arrays[key][1]
-
-
-def _filled(array: np.ndarray, size: int) -> np.ndarray:
-    """So many rows, the array's own and then copies of them, without a list of their numbers."""
-    whole = np.empty((size, *array.shape[1:]), array.dtype)
-    whole[: len(array)] = array
-    repeat(whole, len(array))
-    return whole
