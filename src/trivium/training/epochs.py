@@ -157,7 +157,7 @@ def _epoch(
         def visit(place, so_far):
             carry, sums, losses = so_far
             first = place * size
-            here = lax.dynamic_slice_in_dim(order, first, size) if at_once else places_of(first, size)
+            here = places_of(first, size) if order is None else lax.dynamic_slice_in_dim(order, first, size)
             batch = picked(train, here, first)
             noise_key = jax.random.fold_in(key, place)
             carry, new = _step(program, numbers, carry, batch, noise_key, state.epoch * steps + place)
