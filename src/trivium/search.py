@@ -98,9 +98,12 @@ class Sweep:
             "table": outcomes.plain(self.table),
         }
 
-    def figure(self) -> "go.Figure":
-        """A picture: validation loss against learning rate, a line per activation, crosses where it diverged."""
-        return views.figure(self._series(), self.optimizer, self.default_rate, self.baseline_loss)
+    def figure(self, own_rate: float | None = None) -> "go.Figure":
+        """A picture: validation loss against learning rate, a line per activation, crosses where it diverged.
+
+        own_rate  the learning rate of a run beside which the picture stands, to be marked
+        """
+        return views.figure(self._series(), self.optimizer, self.default_rate, self.baseline_loss, own_rate=own_rate)
 
     def write_html(self, path: str | os.PathLike) -> None:
         """Write the picture and its table as one page that needs nothing but itself."""

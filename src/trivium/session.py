@@ -134,7 +134,8 @@ def _sweep_beside(estimator: Any, verdict: Diagnosis, features: nw.DataFrame, ta
     quiet: Any = clone(estimator)
     quiet.set_params(verbose=False)
     try:
-        return learning_rate_sweep(quiet, features, target, epochs=epochs, time_limit=seconds).figure()
+        found = learning_rate_sweep(quiet, features, target, epochs=epochs, time_limit=seconds)
+        return found.figure(estimator.choices_.get("learning_rate"))
     except ValueError:  # an optimizer that has no learning rate, or gets it from elsewhere
         return None
 

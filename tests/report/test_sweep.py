@@ -125,6 +125,12 @@ def test_the_picture_has_a_line_per_activation_on_a_logarithmic_axis(sweep):
     assert set(own[0].x) == {sweep.default_rate}
 
 
+def test_the_rate_of_a_run_is_marked_beside_the_optimizers_own(sweep):
+    marked = {trace.name: trace.x for trace in sweep.figure(own_rate=0.05).data if trace.mode == "lines"}
+    assert marked["this run, 0.05"] == (0.05, 0.05)
+    assert "this run, 0.05" not in {trace.name for trace in sweep.figure().data}
+
+
 def test_the_frame_and_the_page_hold_the_table(sweep, tmp_path):
     frame = sweep.to_frame()
     assert len(frame) == 8

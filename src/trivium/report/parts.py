@@ -6,7 +6,7 @@ from html import escape
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-BLUE, ORANGE, GREY = "#3b7dd8", "#e07b39", "#8a8f98"
+BLUE, ORANGE, GREY, RED = "#3b7dd8", "#e07b39", "#8a8f98", "#c8443c"
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2129; --soft: #667080; --paper: #fbfbfa; --card: #fff; --line: #e3e5e8; }

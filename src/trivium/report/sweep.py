@@ -7,8 +7,11 @@ from html import escape
 import numpy as np
 import plotly.graph_objects as go
 
-from trivium.report.parts import BLUE, GREY, ORANGE, card_of, document, table_of
+from trivium.report.parts import BLUE, GREY, ORANGE, RED, card_of, document, table_of
 from trivium.report.scores import in_digits
+
+DIGITS = ((4, (1,)), (2, (1, 3)), (1, (1, 2, 5)), (0, (1, 1.5, 2, 3, 5, 7)))
+"""Of losses on a logarithmic axis, those that are named where it spans more than so many decades."""
 
 COLOURS = (BLUE, ORANGE, "#3f9d63", "#a45cc8", "#c9a227", "#d0497a", "#2fa7a7", "#8c6d4f")
 
@@ -50,10 +53,12 @@ def figure(
     baseline_loss: float,
     *,
     shown: float | None = None,
+    own_rate: float | None = None,
 ) -> go.Figure:
     """Validation loss against learning rate, a line per activation.
 
-    shown  a loss that is to be seen
+    shown     a loss that is to be seen
+    own_rate  the learning rate of a run beside which the picture stands
     Losses far above that of a constant prediction leave the frame at its top, where crosses mark members that diverged.
     """
     drawn = [np.where(one.diverged, np.nan, one.losses) for one in series]
@@ -103,17 +108,19 @@ def figure(
         line={"color": GREY, "dash": "dash"},
         hoverinfo="skip",
     )
-    if default_rate is not None:
-        name = f"default of {optimizer}, {default_rate:.3g}"
-        heights = [10**low, 10**high] if logarithmic else [low, high]
-        picture.add_scatter(
-            x=[default_rate] * 2, y=heights, name=name, mode="lines", line={"color": GREY, "dash": "dot"}
-        )
+    heights = [10**low, 10**high] if logarithmic else [low, high]
+    for rate, whose, line in (
+        (default_rate, f"default of {optimizer}", {"color": GREY, "dash": "dot"}),
+        (own_rate, "this run", {"color": RED, "width": 1.5}),
+    ):
+        if rate is not None:
+            picture.add_scatter(x=[rate] * 2, y=heights, name=f"{whose}, {rate:.3g}", mode="lines", line=line)
     picture.update_layout(height=460, template="plotly_white")
     picture.update_xaxes(title="learning rate", type="log", exponentformat="power", dtick=1)
     picture.update_yaxes(title="best validation loss", type="log" if logarithmic else "linear", range=[low, high])
     if logarithmic:
-        ticks = [digit * 10.0**power for power in range(int(low) - 2, int(high) + 2) for digit in (1, 1.5, 2, 3, 5, 7)]
+        digits = next(digits for decades, digits in DIGITS if high - low > decades)
+        ticks = [digit * 10.0**power for power in range(int(low) - 2, int(high) + 2) for digit in digits]
         picture.update_yaxes(tickvals=ticks, ticktext=[f"{tick:.3g}" for tick in ticks])
     return picture
 
