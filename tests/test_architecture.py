@@ -7,7 +7,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "trivium"
 ORDER = (
-    "catalog compiling precision files numerics activations properties losses targets optimizers schedules "
+    "catalog compiling precision files moments numerics activations properties losses targets optimizers schedules "
     "initializers network heads peers translations cards scheduling choices presets candidates ensembles tables "
     "training diagnosis lessons report lab "
     "storage callbacks outcomes export estimators search session cli"

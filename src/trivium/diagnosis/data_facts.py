@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from trivium.moments import mean_and_variance
+
 LEARN_ROWS, SCORE_ROWS, LEARN_COLUMNS = 2000, 1000, 1024
 """Rows and columns that the reference models see, at most: they take some tenths of a second."""
 
@@ -23,7 +25,7 @@ def target_facts(targets: np.ndarray, kind: str | None = None, width: int | None
     if whole and targets.ndim > 1 and targets.shape[-1] > 1 and targets.max(initial=0) > 1:
         counts = np.bincount(targets.reshape(-1).clip(min=0)[:100_000])
         return {"kind": "tokens", "classes": len(counts), "counts": counts.tolist()}
-    values = targets.astype(float)
+    values = targets if targets.dtype in (np.float32, np.float64) else targets.astype(float)
     if values.ndim > 1 and values.shape[-1] == 1:
         values = values.reshape(-1)
     if not np.isfinite(values).all():
@@ -50,13 +52,15 @@ def target_facts(targets: np.ndarray, kind: str | None = None, width: int | None
 
 
 def _number_facts(values: np.ndarray) -> dict[str, Any]:
+    least, largest = float(values.min()), float(values.max())
+    mean, variance = mean_and_variance(values)
     return {
         "kind": "numbers",
-        "minimum": float(values.min()),
-        "maximum": float(values.max()),
-        "mean": float(values.mean()),
-        "std": float(values.std(0).mean()),
-        "constant": bool(values.std() == 0),
+        "minimum": least,
+        "maximum": largest,
+        "mean": float(np.mean(mean)),
+        "std": float(np.mean(np.sqrt(variance))),
+        "constant": least == largest,
     }
 
 

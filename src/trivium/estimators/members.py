@@ -165,8 +165,8 @@ def _tables(frame: Frame, task: Task, first: Part, aside: Part | None) -> tuple[
 def table_of(frame: Frame, task: Task, part: Part) -> Table:
     """Rows as a network is trained on."""
     classes, room = None if task.classes is None else part.y, bucket(len(part.inputs))
-    targets, weights = frame.targets(part.y), part.weights
-    return as_table(part.inputs, with_room(targets, room), classes, with_room(weights, room))
+    targets = with_room(frame.targets(part.y), room)
+    return as_table(part.inputs, targets, classes, with_room(part.weights, room))
 
 
 @dataclass(frozen=True)

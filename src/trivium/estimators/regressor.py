@@ -17,6 +17,7 @@ from trivium.estimators.members import Frame, Part
 from trivium.estimators.models import Model
 from trivium.estimators.one_epoch import one_more
 from trivium.heads import Head
+from trivium.moments import BLOCK
 from trivium.tables import read
 from trivium.tables.targets import as_numbers
 
@@ -230,7 +231,11 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
             centre, scale = heads.centre_and_scale(loss, head, y)
 
         def targets(numbers: np.ndarray) -> np.ndarray:
-            return ((numbers - np.asarray(centre)) / np.asarray(scale)).astype(np.float32)
+            scaled = np.empty(numbers.shape, np.float32)
+            for first in range(0, len(numbers), BLOCK):
+                part = numbers[first : first + BLOCK]
+                scaled[first : first + BLOCK] = (part - np.asarray(centre)) / np.asarray(scale)
+            return scaled
 
         low, high = (np.min(y, axis=0).tolist(), np.max(y, axis=0).tolist()) if chosen.clamp else (None, None)
         if standing is not None:

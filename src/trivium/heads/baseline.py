@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 from trivium import activations, losses
 from trivium.compiling import quickly
 from trivium.heads.head import Head, softmax
+from trivium.moments import mean_and_variance
 
 
 def baseline_loss(
@@ -21,10 +22,10 @@ def baseline_loss(
     targets  (n,) or (n, width), encoded as the loss takes them
     weights  (n,) how much each row counts; None: all the same
     """
+    if loss is losses.squared_error and targets.ndim == 1:
+        return float(mean_and_variance(targets, weights)[1])
     weighed = np.ones(len(targets)) if weights is None or not weights.any() else weights.astype(np.float64)
     weighed = weighed / weighed.sum()
-    if loss is losses.squared_error and targets.ndim == 1:
-        return float(weighed @ (targets - weighed @ targets) ** 2)
     if loss in (losses.cross_entropy, losses.binary_cross_entropy) and targets.ndim == 1:  # the entropy
         shares = np.bincount(np.unique(targets, return_inverse=True)[1], weighed)
         return float(-(shares * np.log(np.maximum(shares, 1e-300))).sum())

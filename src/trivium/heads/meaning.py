@@ -12,6 +12,7 @@ import numpy as np
 from trivium import losses
 from trivium.heads.head import Head, network_puts_out
 from trivium.losses._contract import within
+from trivium.moments import mean_and_variance
 
 
 def check_targets(loss: Callable, targets: np.ndarray) -> None:
@@ -64,8 +65,10 @@ def centre_and_scale(loss: Callable, head: Head, targets: np.ndarray) -> tuple[A
         pairs = [centre_and_scale(loss, alone, column) for column in targets.T]
         return [centre for centre, _ in pairs], [scale for _, scale in pairs]
     may_shift, may_scale = moves_with(loss, head)
-    spread = targets.std() if may_shift else np.abs(targets).mean()
-    return float(targets.mean()) if may_shift else 0.0, (float(spread) or 1.0) if may_scale else 1.0
+    if not may_shift:
+        return 0.0, (float(np.abs(targets).mean()) or 1.0) if may_scale else 1.0
+    mean, variance = mean_and_variance(targets)
+    return float(mean), (float(np.sqrt(variance)) or 1.0) if may_scale else 1.0
 
 
 def encoded(head: Head, numbers: np.ndarray, n_classes: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from trivium.moments import mean_and_variance
 from trivium.training.rows import Table
 
 FEWEST_ROWS_ASIDE = 10
@@ -11,7 +12,7 @@ FEWEST_ROWS_ASIDE = 10
 def table(X: np.ndarray, targets: np.ndarray, classes: np.ndarray | None, weights: np.ndarray | None = None) -> Table:
     """Rows, of equal weight unless told; without classes the targets are numbers, and have a spread."""
     weights = np.ones(len(X), np.float32) if weights is None else weights
-    spread = None if classes is not None else float(np.var(targets, axis=0, dtype=np.float64).mean()) or 1.0
+    spread = None if classes is not None else float(mean_and_variance(targets)[1].mean()) or 1.0
     return Table(X, targets, weights, spread)
 
 
@@ -35,6 +36,7 @@ def parts(
         both = train_test_split(np.arange(n), test_size=fraction, random_state=random, stratify=classes)
     else:
         order, n_aside = random.permutation(n), int(np.ceil(n * fraction))
+        order = order.astype(np.int32) if n < 2**31 else order
         both = order[n_aside:], order[:n_aside]
     return np.sort(both[0]), np.sort(both[1])
 
