@@ -76,7 +76,7 @@ PRESETS: dict[str, dict[Task, dict[str, Any]]] = {
 
 fast           one network: numbers embedded by waves and by bins, some dropout
 default        deeper, and a network per fold of eight, of which the average predicts: the most accurate for its time
-best           twice as many folds
+best           twice as many folds; these three depend on the number of rows, see `OF_ROWS`
 realmlp        RealMLP-TD: Holzmüller, Grinsztajn & Steinwart 2024, "Better by default: Strong pre-tuned MLPs and
                boosted trees on tabular data", table B.1
 realmlp_small  RealMLP-TD-S: the same, without embeddings, dropout, decay, learned mix and data-driven start
