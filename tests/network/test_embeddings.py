@@ -76,13 +76,13 @@ def test_periodic_is_its_formula():
 def test_the_piecewise_linear_code_is_its_formula_and_goes_on_beyond_the_rows_seen():
     edges = jnp.float32([[0.0, 1.0, 3.0, 4.0]])
     x = np.float32([-1.0, 0.5, 2.0, 3.5, 6.0])
-    code = embeddings.piecewise_linear_code(edges, jnp.asarray(x)[:, None])[0]
+    code = embeddings.piecewise_linear_code(edges, jnp.asarray(x)[:, None])[0].T
     assert_allclose(code, [[-1, 0, 0], [0.5, 0, 0], [1, 0.5, 0], [1, 1, 0.5], [1, 1, 3]], atol=1e-6)
 
 
 def test_quantiles_that_fall_together_make_no_bin():
     edges = jnp.float32([[0.0, 0.0, 0.0, 2.0, 5.0, 5.0]])
-    code = embeddings.piecewise_linear_code(edges, jnp.float32([[-2.0], [1.0], [8.0]]))[0]
+    code = embeddings.piecewise_linear_code(edges, jnp.float32([[-2.0], [1.0], [8.0]]))[0].T
     assert_allclose(code, [[0, 0, -1, 0, 0], [0, 0, 0.5, 0, 0], [0, 0, 1, 2, 0]], atol=1e-6)
 
 
@@ -91,7 +91,7 @@ def test_bins_are_quantiles_of_the_rows_and_do_not_learn():
     between = np.quantile(X, np.linspace(0, 1, 9), axis=0, method="inverted_cdf").T
     assert_allclose(arrays["edges"], between, atol=1e-6)
     code = np.asarray(embeddings.piecewise_linear_code(jnp.float32(arrays["edges"]), jnp.asarray(X)))
-    expected = np.einsum("cnb,cbo->nco", code, arrays["mixing"]) + arrays["offsets"]
+    expected = np.einsum("cbn,cbo->nco", code, arrays["mixing"]) + arrays["offsets"]
     assert_allclose(out, expected.reshape(64, 12), atol=1e-5)
     embedding = PiecewiseLinear(bins=8, outputs=4)
     arrays = jax.tree.map(jnp.float32, arrays)

@@ -162,9 +162,17 @@ def split_facts(
         facts["shift"] = float(np.median(np.abs(outer.mean(0) - center)[varying] / spread[varying]))
         facts["shift_scale"] = float(np.median(outer.std(0)[varying] / spread[varying]))
     facts["kept_rows"] = len(v)
-    if kind in ("classes", "numbers", "several"):
-        facts |= _references(x, _plain_targets(targets, kind), v, _plain_targets(kept_targets, kind), kind)
-    return facts
+    return facts | reference_facts(rows, targets, kept_rows, kept_targets, kind)
+
+
+def reference_facts(
+    rows: np.ndarray, targets: np.ndarray, kept_rows: np.ndarray, kept_targets: np.ndarray, kind: str | None
+) -> dict[str, Any]:
+    """Of `split_facts`, what reference models reach: the part that takes time."""
+    x, v = _table(rows), _table(kept_rows)
+    if kind not in ("classes", "numbers", "several") or x.shape[1] != v.shape[1] or not len(v):
+        return {}
+    return _references(x, _plain_targets(targets, kind), v, _plain_targets(kept_targets, kind), kind)
 
 
 def grid_facts(rows: np.ndarray, targets: np.ndarray, kind: str | None) -> dict[str, Any]:

@@ -2,18 +2,27 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
 import numpy as np
 
 from trivium.catalog import name_of
-from trivium.diagnosis.data_facts import LEARN_COLUMNS, column_facts, grid_facts, split_facts, target_facts
+from trivium.diagnosis.data_facts import (
+    LEARN_COLUMNS,
+    column_facts,
+    grid_facts,
+    reference_facts,
+    split_facts,
+    target_facts,
+)
 from trivium.diagnosis.record import Layer, RunRecord, column, plain
 from trivium.initializers import fitting, glorot_uniform
 from trivium.network.own import OwnNetwork
 from trivium.training.population import Member
 from trivium.training.program import EVERY_ROW
+from trivium.training.rows import Table
 from trivium.training.snapshots import Look, weights_in
 
 KINDS = {
@@ -28,11 +37,10 @@ MOST_ROWS, MOST_NUMBERS = 20_000, 1 << 22
 """Of a table from which facts of its columns are taken: rows at even distances, numbers in the columns looked at."""
 
 
-def record_of(member: Member, recalls: np.ndarray | None = None, *, references: bool = True) -> RunRecord:
-    """The record of a member that has been watched.
+def record_of(member: Member, recalls: np.ndarray | None = None) -> RunRecord:
+    """The record of a member that has been watched, without what simple models reach on its rows.
 
-    recalls     per class on the rows kept aside, by the parameters that were kept, (n_classes,)
-    references  whether to ask simple models what the data allow: it takes some tenths of a second
+    recalls  per class on the rows kept aside, by the parameters that were kept, (n_classes,)
     """
     program, history = member.program, member.history
     looks = [look for look in member.looks if look.before is not None]
@@ -80,11 +88,18 @@ def record_of(member: Member, recalls: np.ndarray | None = None, *, references: 
                 "loss": _loss_facts(member, start),
                 "output": _output_facts(program, looks),
                 "optimizer": _optimizer_facts(program, member.numbers),
-                "targets": target_facts(_targets(member), _kind(member), program.head.width),
-                "data": _data_facts(member, references=references),
+                "targets": target_facts(_targets(member.rows, _kind(member)), _kind(member), program.head.width),
+                "data": _data_facts(member),
             }
         ),
     )
+
+
+def with_references(record: RunRecord, member: Member) -> RunRecord:
+    """A record with what simple models reach, and so what the data allow: asking takes some tenths of a second."""
+    X, targets, kept, kept_targets = _samples(member)
+    data = {**record.facts["data"], **plain(reference_facts(X, targets, kept, kept_targets, _kind(member)))}
+    return replace(record, facts={**record.facts, "data": data})
 
 
 def _steps(member: Member) -> int:
@@ -293,10 +308,10 @@ def _labels(member: Member) -> bool:
     return head.targets == "numbers" and not head.flat
 
 
-def _targets(member: Member) -> np.ndarray:
+def _targets(table: Table, kind: str) -> np.ndarray:
     """As rules expect them: numbers of classes as whole numbers, one-hot rows as such numbers."""
-    targets = _meant(member.rows.targets, member.rows.places)
-    if _kind(member) != "classes":
+    targets = _meant(table.targets, table.places)
+    if kind != "classes":
         return targets
     return (targets.argmax(axis=1) if targets.ndim == 2 else targets).astype(np.int64)
 
@@ -305,21 +320,24 @@ def _meant(array: np.ndarray, places: np.ndarray | None) -> np.ndarray:
     return array if places is None else array[places]
 
 
-def _data_facts(member: Member, *, references: bool) -> dict[str, Any]:
-    rows, aside = member.rows, member.aside
-    X = _meant(rows.X, rows.places)
+def _data_facts(member: Member) -> dict[str, Any]:
+    X = _meant(member.rows.X, member.rows.places)
     every = _some(X)
     facts = column_facts(X[every])
-    kind = _kind(member)
-    if aside is None:
-        return facts | grid_facts(X[every], _targets(member)[every], kind)
-    kept, kept_targets = _meant(aside.X, aside.places), _meant(aside.targets, aside.places)
-    if kind == "classes":
-        kept_targets = (kept_targets.argmax(axis=1) if kept_targets.ndim == 2 else kept_targets).astype(np.int64)
-    of_kept = _some(kept)
-    beside = (kept[of_kept], kept_targets[of_kept], kind if references else None)
-    of_both = split_facts(X[every], _targets(member)[every], *beside)
-    return facts | of_both | ({"kept_rows": len(kept)} if "kept_rows" in of_both else {})
+    if member.aside is None:
+        return facts | grid_facts(X[every], _targets(member.rows, _kind(member))[every], _kind(member))
+    of_both = split_facts(*_samples(member), kind=None)
+    return facts | of_both | ({"kept_rows": member.aside.n} if "kept_rows" in of_both else {})
+
+
+def _samples(member: Member) -> tuple[np.ndarray, ...]:
+    """Some rows to train on with their targets, and some of those kept aside with theirs."""
+    sampled: list[np.ndarray] = []
+    for table in (member.rows, member.aside):
+        assert table is not None
+        X = _meant(table.X, table.places)
+        sampled += [X[_some(X)], _targets(table, _kind(member))[_some(X)]]
+    return tuple(sampled)
 
 
 def _some(X: np.ndarray) -> slice:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trivium.diagnosis.engine import record_of
+from trivium.diagnosis.engine import record_of, with_references
 from trivium.diagnosis.ranking import Diagnosis, diagnose
 from trivium.diagnosis.record import RunRecord
 from trivium.diagnosis.texts import both, language, said
@@ -41,14 +41,14 @@ class Verdict(NamedTuple):
 def look_at(found: Found, task: Task, aside: Part | None, *, thorough: bool = False) -> Verdict:
     """Record and verdict of the best member; simple models are asked only where a doubt is left, or always."""
     recalls = _recalls(found, task, aside)
-    record = record_of(found.member, recalls, references=False)
+    record = record_of(found.member, recalls)
     verdict = diagnose(record)
     history = found.member.history
     brief = history.learned and history.seconds[-1] < BRIEF
     clear = aside is None or brief or _reached(found, task, aside) >= CLEAR
     if aside is None or (clear and verdict.first is None and not thorough):
         return Verdict(record, verdict)
-    record = record_of(found.member, recalls, references=True)
+    record = with_references(record, found.member)
     return Verdict(record, diagnose(record))
 
 

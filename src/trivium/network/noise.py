@@ -20,6 +20,17 @@ def uniform(key: Array, shape: tuple[int, ...]) -> Array:
     return (bits >> 8).astype(jnp.float32).reshape(shape) * np.float32(2**-24)
 
 
+def folded(key: Array, number: ArrayLike) -> Array:
+    """A key of its own for each number, as `jax.random.fold_in` gives one, but without its loop of rounds.
+
+    Measured on a CPU: six of those in a step were a tenth of what there was to compile, and of a small step's time.
+    """
+    first, second = jax.random.key_data(key).astype(jnp.uint32)
+    number = jnp.asarray(number).astype(jnp.uint32)
+    first = _mixed(first + _mixed(number + np.uint32(0x9E3779B9)))
+    return jnp.stack([first, _mixed(second ^ _mixed(first + number))])
+
+
 def dropped(key: Array, units: Array, rate: ArrayLike) -> Array:
     """Dropout: each unit of each row is 0 with probability `rate`, else divided by 1 - rate.
 

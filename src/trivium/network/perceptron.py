@@ -17,7 +17,7 @@ from trivium.compiling import quickly
 from trivium.initializers import Initializer
 from trivium.network.front import sample
 from trivium.network.interface import Numbers, Parameters, Trace
-from trivium.network.noise import dropped
+from trivium.network.noise import dropped, folded
 from trivium.network.normalisation import normalised, scales
 from trivium.network.starting import Start, root_of_width, started
 from trivium.properties import width_factor
@@ -77,10 +77,10 @@ class Perceptron:
         *hidden, last = parameters
         news = []
         for place, layer in enumerate(hidden):
-            layer_key = jax.random.fold_in(key, place)
+            layer_key = folded(key, place)
             X, told = self.hidden(layer, X, layer_key)
             if "dropout" in numbers:
-                X = dropped(jax.random.fold_in(layer_key, 1), X, numbers["dropout"])
+                X = dropped(folded(layer_key, 1), X, numbers["dropout"])
             news.append(told)
         return self.linear(last, X), news
 

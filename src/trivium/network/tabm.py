@@ -14,7 +14,7 @@ from trivium.catalog import learned_parameters
 from trivium.compiling import quickly
 from trivium.network.front import Front, sample
 from trivium.network.interface import Numbers, Parameters, Trace
-from trivium.network.noise import dropped
+from trivium.network.noise import dropped, folded
 from trivium.network.perceptron import is_random, learned_by, mixes_units, units_before
 from trivium.network.tabular import FRONT, absorbed_by_front, news_of_front
 from trivium.properties import width_factor
@@ -58,12 +58,12 @@ class TabM:
 
     def train(self, parameters: Parameters, X: Array, key: Array, numbers: Numbers) -> tuple[Array, Any]:
         news = news_of_front(parameters[0], numbers) if self.front.learns else {}
-        X, layers = self._behind_front(parameters, X, jax.random.fold_in(key, FRONT))
+        X, layers = self._behind_front(parameters, X, folded(key, FRONT))
         for place, layer in enumerate(layers[:-1]):
-            layer_key = jax.random.fold_in(key, place)
+            layer_key = folded(key, place)
             X = self._units(layer, self._pre_activations(layer, X), layer_key)
             if "dropout" in numbers:
-                X = dropped(jax.random.fold_in(layer_key, 1), X, numbers["dropout"])
+                X = dropped(folded(layer_key, 1), X, numbers["dropout"])
         return self._last(layers[-1], X), news
 
     def absorb(self, parameters: Parameters, news: Any) -> Parameters:

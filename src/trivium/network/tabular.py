@@ -13,6 +13,7 @@ from trivium.initializers import Initializer
 from trivium.network import gates
 from trivium.network.front import Front, sample
 from trivium.network.interface import Numbers, Parameters, Trace
+from trivium.network.noise import folded
 from trivium.network.perceptron import Normalisation, Perceptron, can_be_traced
 
 FRONT = 1 << 20
@@ -56,7 +57,7 @@ class Tabular:
 
     def train(self, parameters: Parameters, X: Array, key: Array, numbers: Numbers) -> tuple[Array, Any]:
         front, *layers = parameters
-        inputs = self.front.apply(front, X, jax.random.fold_in(key, FRONT))
+        inputs = self.front.apply(front, X, folded(key, FRONT))
         outputs, news = self.layers.train(layers, inputs, key, numbers)
         return outputs, (news_of_front(front, numbers), news)
 
@@ -98,7 +99,12 @@ def absorbed_by_front(front: dict[str, Array], news: dict[str, Array]) -> dict[s
 def _init(network: Tabular, initializer: Initializer, key: Array, X: Array, facts: dict[str, Array]) -> Parameters:
     front = network.front.init(jax.random.fold_in(key, 0), X, facts)
     layers = replace(network.layers, initializer=initializer)
-    return [front, *layers.init(jax.random.fold_in(key, 1), network.front.apply(front, X))]
+    inputs = (
+        network.front.apply(front, X)
+        if layers.start == "data_driven"
+        else jax.eval_shape(network.front.apply, front, X)
+    )
+    return [front, *layers.init(jax.random.fold_in(key, 1), inputs)]
 
 
 _init_compiled = quickly(_init, static=("network", "initializer"))

@@ -12,6 +12,7 @@ from jax import Array, lax
 
 from trivium.compiling import quickly
 from trivium.network import Parameters
+from trivium.network.noise import folded
 from trivium.optimizers import evaluation_parameters
 from trivium.training import snapshots
 from trivium.training.batches import Batch, Rows, n_batches, picked, shuffled, take, weighted_sum
@@ -159,7 +160,7 @@ def _epoch(
             first = place * size
             here = places_of(first, size) if order is None else lax.dynamic_slice_in_dim(order, first, size)
             batch = picked(train, here, first)
-            noise_key = jax.random.fold_in(key, place)
+            noise_key = folded(key, place)
             carry, new = _step(program, numbers, carry, batch, noise_key, state.epoch * steps + place)
             # a step without a place writes behind the end, and so nowhere
             losses = losses.at[_place(place, steps)].set(new.loss / new.weight, mode="drop")
@@ -189,7 +190,7 @@ def _epoch(
         optimizer=optimizer,
         key=key,
         epoch=state.epoch + 1,
-        best=jax.tree.map(lambda new, old: jnp.where(better, new, old), evaluated, state.best),
+        best=lax.cond(better, lambda: evaluated, lambda: state.best),
         best_epoch=jnp.where(better, state.epoch, state.best_epoch),
         best_loss=jnp.where(better, validation_loss, state.best_loss).astype(jnp.float32),
         finite=finite,
@@ -223,8 +224,7 @@ def _look(program: Program, numbers: Mapping[str, Array], state: State, train: R
     return snapshots.snapshot(program.network, state.parameters, batch, trial)
 
 
-look = partial(jax.jit, static_argnames="program")(_look)
-look_briefly = quickly(_look, static=("program",))
+look = quickly(_look, static=("program",))
 
 
 class _Sums(NamedTuple):
@@ -253,4 +253,5 @@ def _evaluate(program: Program, parameters: Parameters, rows: Batch) -> _Sums:
 
 
 def _all_finite(tree: Any) -> Array:
-    return jnp.all(jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]))
+    """In one piece, as every array of its own would be two more programs to compile."""
+    return jnp.isfinite(jnp.concatenate([leaf.astype(jnp.float32).ravel() for leaf in jax.tree.leaves(tree)])).all()

@@ -8,7 +8,7 @@ company. On an accelerator a call holds many members, stacked.
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -148,12 +148,17 @@ class _Runner:
         until = min(self.until, snapshots.next_due(epoch, self.apart)) if self.member.watched else self.until
         self.wanted = min(length, until - epoch)
 
-    def look(self, state: State, rows: Rows) -> Snapshot | None:
-        """At the network before its chunk, where a look is due."""
+    def look(self, beside: Executor, state: State, rows: Rows) -> Future | None:
+        """At the network before its chunk, where a look is due; in another thread, so that both programs compile at
+        once."""
         if not (self.member.watched and snapshots.due(self.member.epochs, self.apart)):
             return None
-        look = programs.look_briefly if self.brief else programs.look
-        return look(self.program, self.numbers, state, rows)
+
+        def look() -> Snapshot:
+            with devices.undisturbed():
+                return programs.look(self.program, self.numbers, state, rows)
+
+        return beside.submit(look)
 
 
 class _Run:
@@ -225,8 +230,8 @@ class _Run:
             patience = PATIENT if aside is None else self.patience
             state = member.state if lane.device is None else jax.device_put(member.state, lane.device)
             calls.append((runner.numbers, state, rows, aside, np.int32(member.epochs + runner.wanted), patience))
-        with devices.undisturbed():
-            seen = [runner.look(*call[1:3]) for runner, call in zip(group, calls, strict=True)]
+        with devices.undisturbed(), devices.threads(1) as beside:
+            seen = [runner.look(beside, *call[1:3]) for runner, call in zip(group, calls, strict=True)]
             if lane.at_once == 1:
                 run = programs.run_briefly if group[0].brief else programs.run
                 results = [run(group[0].program, *calls[0])]
@@ -242,7 +247,7 @@ class _Run:
             member.state, member.epochs = state, member.epochs + runner.ran
             times = (began - self.began + runner.already, ended - self.began + runner.already)
             if member.watched:
-                before = jax.tree.map(np.asarray, before)
+                before = None if before is None else jax.tree.map(np.asarray, before.result())
                 member.looks += looks(before, record.step_loss[: runner.ran], member.epochs - runner.ran)
             _append(member.history, _in_words(record, member.rows, member.aside), runner.ran, *times)
             member.history.best_epoch = int(state.best_epoch)
