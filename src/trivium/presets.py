@@ -54,7 +54,7 @@ _TABM = {
 }
 
 _FAST = {"activation": "silu", "embedding": "joined", "dropout": 0.15, "learning_rate": 2e-3}
-_DEFAULT = _FAST | {"hidden_widths": (256, 256, 256), "activation": "mish", "bagging": 8}
+_DEFAULT = _FAST | {"hidden_widths": (256, 256, 256), "activation": "mish", "bagging": 8, "neighbours": True}
 
 PRESETS: dict[str, dict[Task, dict[str, Any]]] = {
     "fast": {"classification": _FAST, "regression": _FAST},
@@ -98,7 +98,10 @@ grows with the root of their size; and fewer epochs without progress, each of wh
 LEFT = "default"
 """The value of a parameter that nobody chose: as the preset says, or as a plain network has it."""
 
-PLAIN = {"hidden_widths": (256, 256), "activation": "relu", "embedding": None, "dropout": 0.0, "bagging": None}
+PLAIN = {
+    "hidden_widths": (256, 256), "activation": "relu", "embedding": None, "dropout": 0.0, "bagging": None,
+    "neighbours": False,
+}  # fmt: skip
 """What such a parameter is without a preset."""
 
 BESIDE = {

@@ -284,6 +284,8 @@ def _choices(estimator: NeuralClassifier | NeuralRegressor, wanted: Wanted) -> l
         made.append(Choice("preset", recipe, "default"))
     if given.get("bagging") and "bagging" not in wanted.chosen:
         made.append(Choice("bagging", _in_words(given["bagging"]), "preset"))
+    if estimator.nearby_ is not None and "neighbours" not in wanted.chosen:
+        made.append(Choice("neighbours", f"of {len(estimator.nearby_.points):,} rows", "preset"))
     shown = {*estimator.choices_, *found, "optimizer_options"}
     rest = {name: value for name, value in wanted.chosen.items() if name not in shown and value is not None}
     return made + [Choice(name, _in_words(value), wanted.chosen_by) for name, value in rest.items()]

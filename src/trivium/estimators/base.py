@@ -16,16 +16,7 @@ from trivium.catalog import get
 from trivium.choices import Choices
 from trivium.estimators import after_epoch, diagnosing, inputs, models
 from trivium.estimators.bagging import bagged, folds
-from trivium.estimators.members import (
-    Found,
-    Frame,
-    Limits,
-    Part,
-    Task,
-    members_of,
-    selected,
-    trained,
-)
+from trivium.estimators.members import Found, Frame, Limits, Part, Task, members_of, selected, trained
 from trivium.estimators.mending import Mended, mended
 from trivium.estimators.models import Model
 from trivium.estimators.order import in_order
@@ -215,7 +206,7 @@ class NeuralEstimator(Parameters):
         if len(plan.candidates) > 1:
             outcomes.check_aside(aside, len(whole.y), self._given["validation_fraction"])
         found, fold, fixes = None, None, self.on_problem == "fix"
-        verdict, self.repairs_ = None, []
+        verdict, self.repairs_, self.nearby_ = None, [], None
         if n_folds is None:
             whole = first
         if n_folds is None or len(plan.candidates) > 1 or fixes:
@@ -229,8 +220,10 @@ class NeuralEstimator(Parameters):
             candidate, search = (plan.candidates[0], None) if found is None else (found.candidate, found.search)
             fold = folds(whole.y, n_folds, random, classes=task.classes is not None)
             whole, limits = self._reweighed(whole, settled, candidate.given), Limits.of(candidate.given, until)
-            found, self.out_of_fold_ = bagged(candidate, task, whole, fold, seed, limits, verbose=self.verbose)
-            found, verdict = found._replace(search=search), None
+            asks, verbose = self._given["neighbours"], self.verbose
+            made = bagged(candidate, task, whole, fold, seed, limits, asks_nearby=asks, verbose=verbose)
+            found, verdict, self.nearby_ = made.found._replace(search=search), None, made.nearby
+            self.out_of_fold_ = made.out_of_fold
         if self.on_problem != "ignore" and verdict is None:
             one, kept = (found, aside) if fold is None else (found.alone(), whole.at(np.flatnonzero(fold == 0)))
             verdict = diagnosing.look_at(one, task, kept, thorough=self.on_problem != "warn")
@@ -375,8 +368,12 @@ class NeuralEstimator(Parameters):
         if not named and not self._coded and encode.is_plain(X, self.n_features_in_):
             encoder = encode.block_encoder(self.schema_, X)
             if encoder is not None:  # encoded block by block, beside the network
-                return models.average(self.models_, X, encoder)
-        return models.average(self.models_, self._accept(X, first=False))
+                return self._averaged(X, encoder)
+        return self._averaged(self._accept(X, first=False))
+
+    def _averaged(self, rows: Any, encode: models.Encoder | None = None) -> np.ndarray:
+        said, nearby = models.average(self.models_, rows, encode), getattr(self, "nearby_", None)
+        return said if nearby is None else nearby.added(said, rows, encode)
 
     def _model(self, used: Mapping[str, Any], parameters: Any, **rest: float) -> Model:
         """A model made again from what a file says of it."""

@@ -51,6 +51,7 @@ def one_more(estimator: Any, X: Any, numbers: np.ndarray, sample_weight: Any, *,
     else:
         standing = cast(State, estimator._state_)
     state = train(program, candidate.choices.numbers, standing, rows, None, epochs=1, history=estimator.history_)
+    estimator.nearby_ = None  # what it knows is of the networks before
     estimator._state_ = jax.tree.map(np.asarray, state)
     estimator.models_ = [as_model(candidate, frame, program.network, state.best, 1.0)]
     estimator.choices_ = candidate.choices.in_words(frame.loss, rows.n)

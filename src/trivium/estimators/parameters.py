@@ -54,6 +54,7 @@ class Parameters(BaseEstimator):
         population=None,
         ensemble=None,
         bagging: Any = "default",
+        neighbours: Any = "default",
         time_limit=None,
         callbacks=None,
         warm_start=False,
@@ -100,6 +101,7 @@ class Parameters(BaseEstimator):
         self.population = population
         self.ensemble = ensemble
         self.bagging = bagging
+        self.neighbours = neighbours
         self.time_limit = time_limit
         self.callbacks = callbacks
         self.warm_start = warm_start

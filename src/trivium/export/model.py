@@ -15,6 +15,7 @@ from trivium.export.columns import add_columns, as_inputs, described, input_type
 from trivium.export.graph import ExportError, Graph, Tensor
 from trivium.export.translate import add_function, symbol
 from trivium.files import write_whole
+from trivium.nearby import LEAST, Nearby
 from trivium.tables.record import Schema
 
 SMALLEST = 1e-300
@@ -53,6 +54,8 @@ def to_onnx(
         graph, estimator.schema_, of_inputs, estimator.n_features_in_ if matrix else None, scoring.coded(estimator)
     )
     predictions = _average(graph, estimator.models_, rows)
+    if getattr(estimator, "nearby_", None) is not None:
+        predictions = _with_nearby(graph, estimator.nearby_, rows, predictions)
     if hasattr(estimator, "classes_"):
         _classes(graph, estimator, predictions)
     else:
@@ -104,6 +107,21 @@ def _average(graph: Graph, models: Sequence[Any], rows: Tensor) -> Tensor:
         wide = _unless(graph, "Mul", wide, model.weight, 1)
         total = wide if total is None else graph.op("Add", [total, wide], wide.shape)
     return cast(Tensor, total)
+
+
+def _with_nearby(graph: Graph, nearby: Nearby, rows: Tensor, said: Tensor) -> Tensor:
+    """What rows of the fit nearby add; probabilities of several classes need not add up to 1 yet."""
+    (more,) = add_function(graph, nearby.traced, rows)
+    if len(said.shape) == 1:
+        more = graph.op("Reshape", [more, graph.constant([-1], np.int64)], said.shape)
+    whole = graph.op("Add", [said, graph.cast(more, float)], said.shape)
+    if not nearby.shares:
+        return whole
+    least = graph.op("Mul", [said, graph.constant(LEAST)], said.shape)
+    whole = graph.op("Max", [whole, least], said.shape)
+    if len(said.shape) == 2:
+        return whole
+    return graph.op("Min", [whole, graph.op("Add", [least, graph.constant(1 - LEAST)], said.shape)], said.shape)
 
 
 def _unless(graph: Graph, kind: str, wide: Tensor, number: Any, neutral: float) -> Tensor:

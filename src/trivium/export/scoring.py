@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 from sklearn.utils.validation import check_is_fitted
 
+from trivium.nearby import together
 from trivium.tables import encode, read
 from trivium.tables.arrays import is_sparse
 from trivium.training.program import predictor
@@ -84,6 +85,8 @@ def export_scoring(estimator: Any) -> jax.export.Exported:
             if model.low is not None:
                 of_one = jnp.clip(of_one, _like(of_one, model.low), _like(of_one, model.high))
             predictions = predictions + of_one * np.float32(model.weight)
+        if getattr(estimator, "nearby_", None) is not None:
+            predictions = together(predictions, estimator.nearby_.traced(rows), shares=classes, xp=jnp)
         if not classes:
             return predictions
         if predictions.ndim == 2 and not estimator.labels_:

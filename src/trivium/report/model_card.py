@@ -100,6 +100,12 @@ def _training(estimator: Any) -> str:
     n_models = len(estimator.models_)
     if n_models > 1:
         said += f" Predictions are the weighted mean of {n_models} networks; this is the best of them."
+    nearby = getattr(estimator, "nearby_", None)
+    if nearby is not None:
+        said += (
+            f" To them is added what they lacked on rows nearby, of the {len(nearby.points):,} of the fit, which the "
+            "model holds."
+        )
     return (
         said
         + "\n\n"

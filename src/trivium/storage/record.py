@@ -8,6 +8,7 @@ import numpy as np
 
 from trivium import activations, losses
 from trivium.catalog import get, name_of
+from trivium.nearby import Nearby
 from trivium.network import embeddings
 from trivium.network.own.network import named
 from trivium.network.structure import Structure
@@ -20,6 +21,9 @@ ATTRIBUTES = (
     *("_search_", "_found_", "_mended_", "_n_outputs", "_coded_", "_rows_"),
 )
 COLUMNS = ("classes_", "feature_names_in_")
+
+NEARBY, OF_NEARBY = "nearby", ("points", "lacked")
+"""What holds rows of the fit, and its arrays."""
 
 OWN = "network"
 """Among the choices of a model, the name of a network of the user's own."""
@@ -34,7 +38,8 @@ def arrays(estimator: Any) -> dict[str, np.ndarray]:
             continue
         for place, layer in enumerate(model.parameters):
             found |= {f"models.{model_place}.layers.{place}.{name}": array for name, array in layer.items()}
-    return found
+    nearby = getattr(estimator, "nearby_", None)
+    return found if nearby is None else found | {f"{NEARBY}.{name}": getattr(nearby, name) for name in OF_NEARBY}
 
 
 def content(estimator: Any) -> dict[str, Any]:
@@ -43,7 +48,9 @@ def content(estimator: Any) -> dict[str, Any]:
     Raises ModelFileError where predictions depend on a function that no catalog knows.
     """
     defaults = type(estimator)().get_params()
+    nearby = getattr(estimator, "nearby_", None)
     return {
+        NEARBY: None if nearby is None else {n: v for n, v in vars(nearby).items() if n not in OF_NEARBY},
         "estimator": type(estimator).__name__,
         "parameters": {name: _portable(name, value, defaults[name]) for name, value in estimator.get_params().items()},
         "schema": estimator.schema_.to_json(),
@@ -73,6 +80,11 @@ def restore(estimator: Any, parts: Mapping[str, np.ndarray], content: Mapping[st
     Raises ModelFileError where it is not the one that was saved.
     """
     parts, content = _as_today(parts, content)
+    numbers, estimator.nearby_ = content.get(NEARBY), None
+    if numbers is not None:
+        points, lacked = (parts[f"{NEARBY}.{name}"] for name in OF_NEARBY)
+        estimator.nearby_ = Nearby(points=points, lacked=lacked, **numbers)
+    parts = {name: array for name, array in parts.items() if not name.startswith(f"{NEARBY}.")}
     _check_network(content, network)
     given = dict(content["parameters"])
     if isinstance(given["hidden_widths"], list):

@@ -1,0 +1,205 @@
+"""What rows nearby add to the average of networks, where the rows of a table recur or nearly do.
+
+A network that stops early smooths over single rows. Where a row has close kin among those of the fit, what the networks
+lacked on that kin, kept aside, is likely lacking here too: it is averaged by nearness, and added. Whether that helps is
+decided by the predictions out of fold, so that most tables have none of it.
+Source: Nadaraya 1964, "On estimating regression", on averages by nearness; Gorishniy et al. 2024, "TabR: Tabular deep
+learning meets nearest neighbors", on what they are worth beside a network.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from trivium.training.loop import evaluate
+
+FEWEST, MOST = 200, 1 << 16
+"""Rows of a fit that is asked for it: fewer decide nothing, more take long."""
+
+ASKED = 4096
+"""Most rows that decide: half of them choose how, the other half whether."""
+
+WIDTHS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
+"""Of nearness, over the usual distance to the tenth nearest row."""
+
+PRIORS, SHARES = (0.3, 1.0, 3.0), (0.5, 0.75, 1.0)
+"""How many rows that lack nothing are counted in, and how much of the average is added."""
+
+SURE = 3.0
+"""Standard errors by which it must lower the loss."""
+
+FAR, APART = 5.0, 0.7
+"""Scaled numbers are cut at FAR, lest one column decide alone; two levels of a category are APART in two columns."""
+
+MOST_LEVELS = 4096
+"""Of all categories that stand as codes."""
+
+ROUNDING = 4e-6
+"""Share of two points' sizes below which their distance is none."""
+
+LEAST = 1e-4
+"""Share of a probability that stays, whatever is taken off."""
+
+BLOCK = 256
+"""Rows whose distances are held at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Nearby:
+    """Rows of the fit with what the networks lacked on them out of fold.
+
+    points         (n, n_dimensions) float32, see `placed`
+    lacked         (n, n_outputs) float32, in the units of the predictions
+    shares         whether predictions are probabilities
+    width          distance at which a row counts 0.61 as much as one at none
+    prior, share   see PRIORS
+    cardinalities  of the codes at the end of encoded rows
+    """
+
+    points: np.ndarray
+    lacked: np.ndarray
+    shares: bool
+    width: float = 1.0
+    prior: float = 1.0
+    share: float = 1.0
+    cardinalities: tuple[int, ...] = ()
+
+    def added(self, said: np.ndarray, rows: Any, encode: Callable[..., np.ndarray] | None = None) -> np.ndarray:
+        """Predictions with what rows nearby add; rows and `encode` as `training.loop.evaluate` takes them."""
+
+        def of_block(block: np.ndarray) -> Any:
+            places = placed(block, self.cardinalities)
+            parts = (places[first : first + BLOCK] for first in range(0, len(places), BLOCK))
+            return np.concatenate([self._average(part) for part in parts])
+
+        return together(said, evaluate(of_block, rows, encode), shares=self.shares)
+
+    def added_to_known(self, said: np.ndarray) -> np.ndarray:
+        """Predictions of the rows of the fit, (n,) or (n, n_outputs), with what the others add to each."""
+        blocks = np.split(np.arange(len(said)), range(BLOCK, len(said), BLOCK))
+        more = np.concatenate([self._average(self.points[rows], rows) for rows in blocks])
+        return together(said, more, shares=self.shares)
+
+    def traced(self, rows: Array) -> Array:
+        """What is to be added to predictions, (n, n_inputs) encoded rows -> (n, n_outputs), as JAX can trace it."""
+        places = placed(rows, self.cardinalities, jnp)
+        near = jnp.exp(squares(places, self.points, jnp) * np.float32(-0.5 / self.width**2))
+        return near @ (self.lacked * np.float32(self.share)) / (near.sum(axis=1, keepdims=True) + self.prior)
+
+    def _average(self, places: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
+        """The same of a few points; own: their numbers among those of the fit, which then do not count themselves."""
+        ((near, lacked),) = self.sums(places, [self.width], own)
+        return self.share * lacked / (near + np.float32(self.prior))
+
+    def sums(
+        self, places: np.ndarray, widths: Sequence[float], own: np.ndarray | None = None
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """For each width how much the rows of the fit count, (n, 1), and the sum of what they lacked."""
+        apart = squares(places, self.points)
+        if own is not None:
+            apart[np.arange(len(own)), own] = np.inf
+        found = []
+        for width in widths:
+            near = np.exp(apart * np.float32(-0.5 / width**2))
+            found.append((near.sum(axis=1, keepdims=True), near @ self.lacked))
+        return found
+
+
+def find(
+    rows: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray,
+    said: np.ndarray,
+    *,
+    classes: int | None,
+    cardinalities: Sequence[int] = (),
+) -> Nearby | None:
+    """How rows nearby are to be asked; None where that does not surely lower the loss.
+
+    rows     encoded, (n, n_inputs)
+    y        (n,) numbers of classes; or numbers (n,) or (n, n_outputs), of which the mean is to be predicted
+    said     predictions out of fold, as the average of networks makes them: probabilities, or numbers
+    classes  how many; None for numbers
+    """
+    n = len(y)
+    if not FEWEST <= n <= MOST or not np.isfinite(said).all() or sum(cardinalities) > MOST_LEVELS:
+        return None
+    truth = y if classes is None or said.ndim == 1 else y[:, None] == np.arange(classes)
+    lacked = (truth - said).reshape(n, -1).astype(np.float32)
+    whole = Nearby(placed(rows, cardinalities), lacked, classes is not None, cardinalities=tuple(cardinalities))
+    asked = np.random.default_rng(0).permutation(n)[:ASKED]
+    usual = _usual_distance(whole.points, asked[:BLOCK])
+    if usual == 0:
+        return None
+    said, weight = said[asked], weights[asked].astype(np.float64)
+    loss_of = _losses(y[asked], classes)
+    before, choosing = loss_of(said), np.arange(len(asked)) < len(asked) // 2
+    best, least, gains = None, np.inf, before
+    widths = [usual * width for width in WIDTHS]
+    blocks = np.split(asked, range(BLOCK, len(asked), BLOCK))
+    parts = zip(*(whole.sums(whole.points[block], widths, block) for block in blocks), strict=True)
+    for width, part in zip(widths, parts, strict=True):
+        near, lacking = (np.concatenate(column) for column in zip(*part, strict=True))
+        for prior, share in product(PRIORS, SHARES):
+            after = loss_of(together(said, share * lacking / (near + np.float32(prior)), shares=whole.shares))
+            mean = np.average(after[choosing], weights=weight[choosing])
+            if mean < least:
+                best, least, gains = replace(whole, width=width, prior=prior, share=share), mean, before - after
+    return best if _surely_positive((gains * weight)[~choosing]) else None
+
+
+def placed(rows: Any, cardinalities: Sequence[int], xp: Any = np) -> Any:
+    """Encoded rows as points whose distances tell how much they differ, (n, n_dimensions) float32."""
+    numbers = rows.shape[1] - len(cardinalities)
+    parts = [xp.clip(rows[:, :numbers], -FAR, FAR)]
+    for place, cardinality in enumerate(cardinalities, start=numbers):
+        levels = np.arange(cardinality, dtype=np.float32)
+        parts.append(xp.where(xp.round(rows[:, place : place + 1]) == levels[None], np.float32(APART), np.float32(0)))
+    return xp.concatenate(parts, axis=1).astype(np.float32)
+
+
+def squares(some: Any, others: np.ndarray, xp: Any = np) -> Any:
+    """Squared distances, (n_some, n_others); 0 where the rounding of float32 leaves no more to tell."""
+    sizes = (some * some).sum(axis=1)[:, None] + (others * others).sum(axis=1)[None]
+    apart = sizes - 2 * (some @ others.T)
+    return xp.where(apart > np.float32(ROUNDING) * sizes, apart, np.float32(0))
+
+
+def together(said: Any, more: Any, *, shares: bool, xp: Any = np) -> Any:
+    """Predictions with what is added to them; probabilities stay above 0 and add up to 1."""
+    whole = said + more.reshape(said.shape)
+    if not shares:
+        return whole
+    whole = xp.maximum(whole, LEAST * said)
+    if said.ndim == 1:
+        return xp.minimum(whole, 1 - LEAST * (1 - said))
+    return whole / whole.sum(axis=1, keepdims=True)
+
+
+def _usual_distance(points: np.ndarray, some: np.ndarray) -> float:
+    """The median distance of some points to the tenth nearest other."""
+    apart = squares(points[some], points)
+    return float(np.sqrt(np.median(np.partition(apart, 10, axis=1)[:, 10])))  # the nearest is the point itself
+
+
+def _losses(y: np.ndarray, classes: int | None) -> Callable[[np.ndarray], np.ndarray]:
+    """(n,) log-losses, or squared distances over the spread of each number."""
+    if classes is None:
+        spread = np.maximum(y.var(axis=0), 1e-300)
+        return lambda said: ((said - y) ** 2 / spread).reshape(len(y), -1).mean(axis=1)
+
+    def log_losses(said: np.ndarray) -> np.ndarray:
+        right = np.where(y == 1, said, 1 - said) if said.ndim == 1 else said[np.arange(len(y)), y]
+        return -np.log(np.maximum(right, 1e-7))
+
+    return log_losses
+
+
+def _surely_positive(gains: np.ndarray) -> bool:
+    """Whether their mean is above 0 by more than chance would have it."""
+    return bool(gains.mean() > SURE * gains.std() / np.sqrt(len(gains)))
