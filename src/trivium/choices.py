@@ -181,8 +181,6 @@ def resolve(given: Mapping[str, Any]) -> Choices:
     neighbours = given.get("neighbours", False)
     if not isinstance(neighbours, bool | np.bool_):
         problems.append(f"neighbours must be True or False, got {neighbours!r}. Try True.")
-    elif neighbours and given.get("bagging") is None:
-        problems.append("neighbours must be False without folds to learn it from, got True. Set bagging=8.")
     if given.get("precision") not in (None, *PRECISIONS):
         problems.append(
             f"precision must be {', '.join(map(repr, PRECISIONS))} or None, got {given['precision']!r}. Try None."

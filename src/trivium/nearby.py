@@ -18,8 +18,8 @@ from jax import Array
 
 from trivium.training.loop import evaluate
 
-FEWEST, MOST = 200, 1 << 16
-"""Rows of a fit that is asked for it: fewer decide nothing, more take long."""
+FEWEST, MOST, MOST_NUMBERS = 200, 1 << 16, 1 << 24
+"""Rows to decide by, rows of a fit, and numbers in these: fewer decide nothing, more take long."""
 
 ASKED = 4096
 """Most rows that decide: half of them choose how, the other half whether."""
@@ -51,10 +51,10 @@ BLOCK = 256
 
 @dataclass(frozen=True, eq=False)
 class Nearby:
-    """Rows of the fit with what the networks lacked on them out of fold.
+    """Rows of the fit with what the networks lacked on them.
 
     points         (n, n_dimensions) float32, see `placed`
-    lacked         (n, n_outputs) float32, in the units of the predictions
+    lacked         (n, n_outputs) float32, the truth less what was said, in the units of the predictions
     shares         whether predictions are probabilities
     width          distance at which a row counts 0.61 as much as one at none
     prior, share   see PRIORS
@@ -75,15 +75,9 @@ class Nearby:
         def of_block(block: np.ndarray) -> Any:
             places = placed(block, self.cardinalities)
             parts = (places[first : first + BLOCK] for first in range(0, len(places), BLOCK))
-            return np.concatenate([self._average(part) for part in parts])
+            return np.concatenate([self.average(part) for part in parts])
 
         return together(said, evaluate(of_block, rows, encode), shares=self.shares)
-
-    def added_to_known(self, said: np.ndarray) -> np.ndarray:
-        """Predictions of the rows of the fit, (n,) or (n, n_outputs), with what the others add to each."""
-        blocks = np.split(np.arange(len(said)), range(BLOCK, len(said), BLOCK))
-        more = np.concatenate([self._average(self.points[rows], rows) for rows in blocks])
-        return together(said, more, shares=self.shares)
 
     def traced(self, rows: Array) -> Array:
         """What is to be added to predictions, (n, n_inputs) encoded rows -> (n, n_outputs), as JAX can trace it."""
@@ -91,7 +85,7 @@ class Nearby:
         near = jnp.exp(squares(places, self.points, jnp) * np.float32(-0.5 / self.width**2))
         return near @ (self.lacked * np.float32(self.share)) / (near.sum(axis=1, keepdims=True) + self.prior)
 
-    def _average(self, places: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
+    def average(self, places: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
         """The same of a few points; own: their numbers among those of the fit, which then do not count themselves."""
         ((near, lacked),) = self.sums(places, [self.width], own)
         return self.share * lacked / (near + np.float32(self.prior))
@@ -110,11 +104,21 @@ class Nearby:
         return found
 
 
+def added_to_known(nearby: Nearby | None, said: np.ndarray) -> np.ndarray:
+    """Predictions of the first rows of a fit, (n,) or (n, n_outputs), with what its other rows add to each."""
+    if nearby is None:
+        return said
+    blocks = np.split(np.arange(len(said)), range(BLOCK, len(said), BLOCK))
+    more = np.concatenate([nearby.average(nearby.points[rows], rows) for rows in blocks])
+    return together(said, more, shares=nearby.shares)
+
+
 def find(
     rows: np.ndarray,
     y: np.ndarray,
     weights: np.ndarray,
     said: np.ndarray,
+    asked: np.ndarray,
     *,
     classes: int | None,
     cardinalities: Sequence[int] = (),
@@ -123,16 +127,18 @@ def find(
 
     rows     encoded, (n, n_inputs)
     y        (n,) numbers of classes; or numbers (n,) or (n, n_outputs), of which the mean is to be predicted
-    said     predictions out of fold, as the average of networks makes them: probabilities, or numbers
+    said     predictions, as the average of networks makes them: probabilities, or numbers
+    asked    the numbers of the rows of which no network has seen those that spoke
     classes  how many; None for numbers
     """
     n = len(y)
-    if not FEWEST <= n <= MOST or not np.isfinite(said).all() or sum(cardinalities) > MOST_LEVELS:
+    able = n <= MOST and rows.size <= MOST_NUMBERS and sum(cardinalities) <= MOST_LEVELS
+    if not able or len(asked) < FEWEST or not np.isfinite(said).all():
         return None
     truth = y if classes is None or said.ndim == 1 else y[:, None] == np.arange(classes)
     lacked = (truth - said).reshape(n, -1).astype(np.float32)
     whole = Nearby(placed(rows, cardinalities), lacked, classes is not None, cardinalities=tuple(cardinalities))
-    asked = np.random.default_rng(0).permutation(n)[:ASKED]
+    asked = np.random.default_rng(0).permutation(asked)[:ASKED]
     usual = _usual_distance(whole.points, asked[:BLOCK])
     if usual == 0:
         return None

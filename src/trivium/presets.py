@@ -53,8 +53,8 @@ _TABM = {
     "validation_fraction": 0.2,
 }
 
-_FAST = {"activation": "silu", "embedding": "joined", "dropout": 0.15, "learning_rate": 2e-3}
-_DEFAULT = _FAST | {"hidden_widths": (256, 256, 256), "activation": "mish", "bagging": 8, "neighbours": True}
+_FAST = {"activation": "silu", "embedding": "joined", "dropout": 0.15, "learning_rate": 2e-3, "neighbours": True}
+_DEFAULT = _FAST | {"hidden_widths": (256, 256, 256), "activation": "mish", "bagging": 8}
 
 PRESETS: dict[str, dict[Task, dict[str, Any]]] = {
     "fast": {"classification": _FAST, "regression": _FAST},

@@ -78,6 +78,19 @@ def test_what_it_says_is_the_same_in_every_form(fitted, tmp_path):
         assert_allclose(said.sum(axis=1), 1, rtol=1e-6)
 
 
+def test_rows_kept_aside_decide_where_there_are_no_folds():
+    frame, y = recurring(300, 5)
+    one = {**SHORT, "bagging": None, "validation_fraction": 0.3}
+    model = NeuralRegressor(**one).fit(frame[:1200], y[:1200])
+    without = NeuralRegressor(**one | {"neighbours": False}).fit(frame[:1200], y[:1200])
+    assert len(model.nearby_.points) == 1200
+    assert without.nearby_ is None
+    assert model.score(frame[1200:], y[1200:]) > 0.9 > without.score(frame[1200:], y[1200:])
+    inside = model.predict_interval(frame[1200:], 0.9)
+    assert np.mean((inside[:, 0] <= y[1200:]) & (y[1200:] <= inside[:, 1])) > 0.8
+    assert NeuralRegressor(**one | {"validation_fraction": 0.0}).fit(frame, y).nearby_ is None
+
+
 def test_rows_out_of_fold_do_not_know_themselves():
     kind, y = TASKS["numbers"]
     one = kind(**SHORT).fit(X[:400], y[:400])
@@ -101,14 +114,14 @@ def test_of_noise_nothing_is_learned_from_neighbours(classes):
         rows = random.normal(size=(600, 3)).astype(np.float32)
         y = random.normal(size=600) if classes is None else random.integers(0, 2, 600)
         said = np.full(600, y.mean()) + 0.01 * random.normal(size=600)
-        assert nearby.find(rows, y, np.ones(600), said, classes=classes) is None, seed
+        assert nearby.find(rows, y, np.ones(600), said, np.arange(600), classes=classes) is None, seed
 
 
 def test_what_lies_nearby_is_found_where_predictions_are_too_smooth():
     random = np.random.default_rng(0)
     rows = random.uniform(-2, 2, size=(3000, 2)).astype(np.float32)
     y = np.sin(5 * rows[:, 0]) * np.sin(5 * rows[:, 1])
-    found = nearby.find(rows, y, np.ones(3000), np.zeros(3000), classes=None)
+    found = nearby.find(rows, y, np.ones(3000), np.zeros(3000), np.arange(3000), classes=None)
     assert found is not None
     new = random.uniform(-1.8, 1.8, size=(500, 2)).astype(np.float32)
     truth = np.sin(5 * new[:, 0]) * np.sin(5 * new[:, 1])
@@ -137,8 +150,6 @@ def test_one_more_epoch_forgets_it():
 
 
 def test_wrong_choices_are_told_before_training():
-    with pytest.raises(ValueError, match=r"neighbours must be False without folds to learn it from, got True"):
-        NeuralRegressor((8,), neighbours=True).fit(X, Y)
     with pytest.raises(ValueError, match="neighbours must be True or False, got 'much'"):
         NeuralRegressor((8,), bagging=3, neighbours="much").fit(X, Y)
     assert NeuralRegressor(preset="default")._given["neighbours"] is True

@@ -132,7 +132,7 @@ PARAMETERS = (
     Option("population", None, WHOLE, SEARCH, "Networks that train at once; none: as many as the search needs."),
     Option("ensemble", None, WHOLE, SEARCH, "Most of them that are averaged; none: the best alone."),
     Option("bagging", LEFT, FOLDS, SEARCH, "A network per fold; their average predicts.", none=True),
-    Option("neighbours", LEFT, SWITCH, SEARCH, "What folds lacked on rows nearby is added, where that helps."),
+    Option("neighbours", LEFT, SWITCH, SEARCH, "What was lacking on rows nearby is added, where that helps."),
     Option("validation_fraction", 0.1, NUMBER, ROWS, "Share kept aside to choose the best epoch."),
 )  # fmt: skip
 """The estimators' parameters."""

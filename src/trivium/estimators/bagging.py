@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
-from trivium import losses, nearby
 from trivium.candidates import Candidate
 from trivium.estimators.members import Found, Limits, Part, Task, as_model, members_of, on_rows, trained
-from trivium.nearby import Nearby
 
 
 def folds(numbers: np.ndarray, n_folds: int, random: np.random.RandomState, *, classes: bool) -> np.ndarray:
@@ -30,14 +27,6 @@ def folds(numbers: np.ndarray, n_folds: int, random: np.random.RandomState, *, c
     return found
 
 
-class Bagged(NamedTuple):
-    """Models of equal weight, with the first one's history."""
-
-    found: Found
-    out_of_fold: np.ndarray  # predictions of every row by the model that did not see it, with what rows nearby add
-    nearby: Nearby | None
-
-
 def bagged(
     candidate: Candidate,
     task: Task,
@@ -46,10 +35,9 @@ def bagged(
     seed: int,
     limits: Limits,
     *,
-    asks_nearby: bool,
     verbose: bool,
-) -> Bagged:
-    """A model per fold; asks_nearby: whether rows nearby may add to their average, where that surely helps."""
+) -> tuple[Found, np.ndarray]:
+    """Models of equal weight, the first one's history, and predictions of every row by the one that did not see it."""
     n_folds = int(fold.max()) + 1
     candidates: Sequence[Candidate] = [replace(candidate, seed=candidate.seed + place) for place in range(n_folds)]
     members, frames = members_of(candidates, task, whole, None, seed)
@@ -66,16 +54,4 @@ def bagged(
             out_of_fold = np.empty((len(fold), *said.shape[1:]))
         out_of_fold[kept] = said
     assert out_of_fold is not None
-    found = Found(models, members[0], candidate, frames[0], None)
-    near = _nearby(task, found, whole, out_of_fold) if asks_nearby else None
-    return Bagged(found, out_of_fold if near is None else near.added_to_known(out_of_fold), near)
-
-
-def _nearby(task: Task, found: Found, whole: Part, out_of_fold: np.ndarray) -> Nearby | None:
-    """What is known of rows nearby, where predictions are probabilities of classes, or the means of numbers."""
-    head, loss = found.frame.head, found.frame.loss
-    means = loss is losses.squared_error and head.output_activation is None and found.frame.low is None
-    if task.labels or not (means if task.classes is None else head.probabilistic):
-        return None
-    codes = task.layout.cardinalities
-    return nearby.find(whole.inputs, whole.y, whole.weights, out_of_fold, classes=task.classes, cardinalities=codes)
+    return Found(models, members[0], candidate, frames[0], None), out_of_fold

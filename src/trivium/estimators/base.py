@@ -10,11 +10,11 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from trivium import activations, candidates, choices, losses, outcomes
+from trivium import activations, candidates, choices, losses, nearby, outcomes
 from trivium.candidates import Candidate, Plan
 from trivium.catalog import get
 from trivium.choices import Choices
-from trivium.estimators import after_epoch, diagnosing, inputs, models
+from trivium.estimators import after_epoch, diagnosing, inputs, models, neighbours
 from trivium.estimators.bagging import bagged, folds
 from trivium.estimators.members import Found, Frame, Limits, Part, Task, members_of, selected, trained
 from trivium.estimators.mending import Mended, mended
@@ -220,19 +220,22 @@ class NeuralEstimator(Parameters):
             candidate, search = (plan.candidates[0], None) if found is None else (found.candidate, found.search)
             fold = folds(whole.y, n_folds, random, classes=task.classes is not None)
             whole, limits = self._reweighed(whole, settled, candidate.given), Limits.of(candidate.given, until)
-            asks, verbose = self._given["neighbours"], self.verbose
-            made = bagged(candidate, task, whole, fold, seed, limits, asks_nearby=asks, verbose=verbose)
-            found, verdict, self.nearby_ = made.found._replace(search=search), None, made.nearby
-            self.out_of_fold_ = made.out_of_fold
+            found, self.out_of_fold_ = bagged(candidate, task, whole, fold, seed, limits, verbose=self.verbose)
+            found, verdict = found._replace(search=search), None
         if self.on_problem != "ignore" and verdict is None:
             one, kept = (found, aside) if fold is None else (found.alone(), whole.at(np.flatnonzero(fold == 0)))
             verdict = diagnosing.look_at(one, task, kept, thorough=self.on_problem != "warn")
+        asks = self._given["neighbours"]
         if n_folds is not None:
+            self.nearby_ = neighbours.of_folds(task, found, whole, self.out_of_fold_) if asks else None
+            self.out_of_fold_ = nearby.added_to_known(self.nearby_, self.out_of_fold_)
             self._learn_from_aside(self.out_of_fold_, whole)
             if order is not None:
                 self.out_of_fold_ = self.out_of_fold_[np.argsort(order)]
         elif aside is not None:
-            self._learn_from_aside(models.average(found.models, aside.inputs), aside)
+            said = models.average(found.models, aside.inputs)
+            self.nearby_ = neighbours.of_rows_aside(task, found, first, aside, said) if asks else None
+            self._learn_from_aside(nearby.added_to_known(self.nearby_, said), aside)
         self.models_, self._search_ = found.models, found.search
         self.record_, self.diagnosis_ = verdict or (None, None)
         self.history_ = found.member.history

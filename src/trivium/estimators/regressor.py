@@ -74,9 +74,9 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
                          replacement by what they add on the rows kept aside; None: the best alone
     bagging              folds: a network for each, trained on the others; their average predicts, and every row has a
                          prediction by the one that did not see it, in `out_of_fold_`. None, and plain: no folds
-    neighbours           whether what the networks lacked on rows nearby, out of fold, is added to their average, where
-                         that surely lowers the loss on rows out of fold: where rows recur, or nearly; see `nearby_`,
-                         which then holds the rows of the fit, and so does a saved file. Needs bagging. Plain: no
+    neighbours           whether what the networks lacked on rows nearby is added to what they say, where that surely
+                         lowers the loss of rows that they have not seen: where rows recur, or nearly. `nearby_` then
+                         holds the rows of the fit, and so does a saved file. Plain: no
     time_limit           seconds of fit; None: no limit
     callbacks            functions of (history, epoch), called after each epoch; True from one of them ends training
     warm_start           whether `fit` goes on from the parameters of the last one, on the same kind of table
