@@ -9,6 +9,7 @@ learning meets nearest neighbors", on what they are worth beside a network.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -16,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from trivium.training import devices
 from trivium.training.loop import evaluate
 
 FEWEST, MOST, MOST_NUMBERS = 200, 1 << 16, 1 << 24
@@ -45,8 +47,8 @@ ROUNDING = 4e-6
 LEAST = 1e-4
 """Share of a probability that stays, whatever is taken off."""
 
-BLOCK = 256
-"""Rows whose distances are held at once."""
+BLOCK, TILE = 256, 1024
+"""Rows whose distances are held at once, and to how many rows of the fit: what fits in a cache of the CPU."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,23 +96,49 @@ class Nearby:
         self, places: np.ndarray, widths: Sequence[float], own: np.ndarray | None = None
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """For each width how much the rows of the fit count, (n, 1), and the sum of what they lacked."""
-        apart = squares(places, self.points)
-        if own is not None:
-            apart[np.arange(len(own)), own] = np.inf
-        found = []
-        for width in widths:
-            near = np.exp(apart * np.float32(-0.5 / width**2))
-            found.append((near.sum(axis=1, keepdims=True), near @ self.lacked))
-        return found
+        found = np.zeros((len(widths), len(places), self.lacked.shape[1] + 1), np.float32)
+        factors = [np.float32(-0.5 / width**2) for width in widths]
+        near = np.empty((len(places), TILE), np.float32)
+        for first in range(0, len(self.points), TILE):
+            points, lacked = (array[first : first + TILE] for array in (self.points, self._counted))
+            apart = squares(places, points)
+            if own is not None:
+                inside = np.flatnonzero((own >= first) & (own < first + len(points)))
+                apart[inside, own[inside] - first] = np.inf
+            for total, factor in zip(found, factors, strict=True):
+                here = np.multiply(apart, factor, out=near[:, : len(points)])
+                total += np.exp(here, out=here) @ lacked
+        return [(total[:, :1], total[:, 1:]) for total in found]
+
+    def numbers(self) -> dict[str, Any]:
+        """All but the arrays, by name."""
+        names = ("shares", "width", "prior", "share", "cardinalities")
+        return {name: getattr(self, name) for name in names}
+
+    @cached_property
+    def _counted(self) -> np.ndarray:
+        """A column of ones, and what was lacking."""
+        return np.column_stack([np.ones(len(self.lacked), np.float32), self.lacked])
 
 
 def added_to_known(nearby: Nearby | None, said: np.ndarray) -> np.ndarray:
     """Predictions of the first rows of a fit, (n,) or (n, n_outputs), with what its other rows add to each."""
     if nearby is None:
         return said
-    blocks = np.split(np.arange(len(said)), range(BLOCK, len(said), BLOCK))
-    more = np.concatenate([nearby.average(nearby.points[rows], rows) for rows in blocks])
+    more = np.concatenate(_by_blocks(lambda rows: nearby.average(nearby.points[rows], rows), np.arange(len(said))))
     return together(said, more, shares=nearby.shares)
+
+
+def seconds(n: int) -> float:
+    """About how long it takes to find what n rows of a fit tell, and to add it to them, on one core."""
+    return n * (min(n, ASKED) * len(WIDTHS) + n) * 2e-9
+
+
+def _by_blocks(function: Callable[[np.ndarray], Any], rows: np.ndarray) -> list[Any]:
+    """A function of blocks of the rows, side by side."""
+    blocks = np.split(rows, range(BLOCK, len(rows), BLOCK))
+    with devices.threads(devices.cores()) as pool:
+        return list(pool.map(function, blocks))
 
 
 def find(
@@ -147,8 +175,7 @@ def find(
     before, choosing = loss_of(said), np.arange(len(asked)) < len(asked) // 2
     best, least, gains = None, np.inf, before
     widths = [usual * width for width in WIDTHS]
-    blocks = np.split(asked, range(BLOCK, len(asked), BLOCK))
-    parts = zip(*(whole.sums(whole.points[block], widths, block) for block in blocks), strict=True)
+    parts = zip(*_by_blocks(lambda rows: whole.sums(whole.points[rows], widths, rows), asked), strict=True)
     for width, part in zip(widths, parts, strict=True):
         near, lacking = (np.concatenate(column) for column in zip(*part, strict=True))
         for prior, share in product(PRIORS, SHARES):
@@ -169,11 +196,12 @@ def placed(rows: Any, cardinalities: Sequence[int], xp: Any = np) -> Any:
     return xp.concatenate(parts, axis=1).astype(np.float32)
 
 
-def squares(some: Any, others: np.ndarray, xp: Any = np) -> Any:
+def squares(some: Any, others: Any, xp: Any = np) -> Any:
     """Squared distances, (n_some, n_others); 0 where the rounding of float32 leaves no more to tell."""
-    sizes = (some * some).sum(axis=1)[:, None] + (others * others).sum(axis=1)[None]
-    apart = sizes - 2 * (some @ others.T)
-    return xp.where(apart > np.float32(ROUNDING) * sizes, apart, np.float32(0))
+    sizes, of_others = ((points * points).sum(axis=1) * np.float32(1 - ROUNDING) for points in (some, others))
+    one, of_one = xp.ones_like(sizes)[:, None], xp.ones_like(of_others)[:, None]
+    wide = xp.concatenate([some * np.float32(-2), sizes[:, None], one], axis=1)  # so that a product is all
+    return xp.maximum(wide @ xp.concatenate([others, of_one, of_others[:, None]], axis=1).T, np.float32(0))
 
 
 def together(said: Any, more: Any, *, shares: bool, xp: Any = np) -> Any:

@@ -37,7 +37,11 @@ def bagged(
     *,
     verbose: bool,
 ) -> tuple[Found, np.ndarray]:
-    """Models of equal weight, the first one's history, and predictions of every row by the one that did not see it."""
+    """Models of equal weight, the first one's history, and predictions of every row by the one that did not see it.
+
+    A time limit may end before each network had an epoch: those that had none are left out, and of the rows that they
+    were to predict nothing is said: NaN.
+    """
     n_folds = int(fold.max()) + 1
     candidates: Sequence[Candidate] = [replace(candidate, seed=candidate.seed + place) for place in range(n_folds)]
     members, frames = members_of(candidates, task, whole, None, seed)
@@ -46,12 +50,14 @@ def bagged(
         member.rows = member.rows._replace(places=np.flatnonzero(fold != place).astype(np.int32))
     trained(members, limits, verbose=verbose)
     models, out_of_fold = [], None
-    for place, (member, frame) in enumerate(zip(members, frames, strict=True)):
-        models.append(as_model(candidate, frame, member.program.network, member.state.best, 1 / n_folds))
+    reached = [place for place, member in enumerate(members) if member.epochs]  # a limit may leave some without
+    for place in reached:
+        member, frame = members[place], frames[place]
+        models.append(as_model(candidate, frame, member.program.network, member.state.best, 1 / len(reached)))
         kept = fold == place
         said = on_rows(member, frame, whole.inputs[kept])
         if out_of_fold is None:
-            out_of_fold = np.empty((len(fold), *said.shape[1:]))
+            out_of_fold = np.full((len(fold), *said.shape[1:]), np.nan)
         out_of_fold[kept] = said
     assert out_of_fold is not None
-    return Found(models, members[0], candidate, frames[0], None), out_of_fold
+    return Found(models, members[reached[0]], candidate, frames[0], None), out_of_fold

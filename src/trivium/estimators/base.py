@@ -225,11 +225,13 @@ class NeuralEstimator(Parameters):
         if self.on_problem != "ignore" and verdict is None:
             one, kept = (found, aside) if fold is None else (found.alone(), whole.at(np.flatnonzero(fold == 0)))
             verdict = diagnosing.look_at(one, task, kept, thorough=self.on_problem != "warn")
-        asks = self._given["neighbours"]
+        in_time = until is None or time.perf_counter() + nearby.seconds(len(whole.y)) < until
+        asks = self._given["neighbours"] and in_time
         if n_folds is not None:
             self.nearby_ = neighbours.of_folds(task, found, whole, self.out_of_fold_) if asks else None
             self.out_of_fold_ = nearby.added_to_known(self.nearby_, self.out_of_fold_)
-            self._learn_from_aside(self.out_of_fold_, whole)
+            known = np.isfinite(self.out_of_fold_).reshape(len(whole.y), -1).all(axis=1)
+            self._learn_from_aside(self.out_of_fold_[known], whole.at(np.flatnonzero(known)))
             if order is not None:
                 self.out_of_fold_ = self.out_of_fold_[np.argsort(order)]
         elif aside is not None:

@@ -33,6 +33,10 @@ SELECTED = 0.1
 """Share of a time limit that choosing among the members of a population may take, as an estimate."""
 
 
+AFTERWARDS = 0.8
+"""Seconds that predictions of the rows kept aside and the diagnosis take, compilation included, as an estimate."""
+
+
 class Part(NamedTuple):
     """Encoded rows and what they are to be told apart by, or numbers."""
 
@@ -200,8 +204,9 @@ def trained(
     races  whether the worse half leaves again and again
     """
     seconds, alone = limits.seconds_left, len(members) == 1
-    if seconds is not None and not alone:
-        seconds *= 1 - SELECTED
+    if seconds is not None:
+        seconds -= min(AFTERWARDS, 0.2 * seconds)
+        seconds *= 1 if alone else 1 - SELECTED
     with ExitStack() as lines:
         if alone:
             tell = lines.enter_context(progress_line(verbose, limits.epochs, members[0].history.metric))

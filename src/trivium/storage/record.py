@@ -50,7 +50,7 @@ def content(estimator: Any) -> dict[str, Any]:
     defaults = type(estimator)().get_params()
     nearby = getattr(estimator, "nearby_", None)
     return {
-        NEARBY: None if nearby is None else {n: v for n, v in vars(nearby).items() if n not in OF_NEARBY},
+        NEARBY: None if nearby is None else nearby.numbers(),
         "estimator": type(estimator).__name__,
         "parameters": {name: _portable(name, value, defaults[name]) for name, value in estimator.get_params().items()},
         "schema": estimator.schema_.to_json(),
