@@ -74,7 +74,7 @@ PRESETS: dict[str, dict[Task, dict[str, Any]]] = {
 }
 """By name and task, parameters of the estimators.
 
-fast           one network: numbers embedded by waves and by bins, some dropout
+fast           one network: numbers embedded by waves and by bins, some dropout; of few rows four, see `OF_FEW`
 default        deeper, and a network per fold of eight, of which the average predicts: the most accurate for its time
 best           twice as many folds; these three depend on the number of rows, see `OF_ROWS`
 realmlp        RealMLP-TD: Holzmüller, Grinsztajn & Steinwart 2024, "Better by default: Strong pre-tuned MLPs and
@@ -94,6 +94,9 @@ OF_ROWS: tuple[tuple[int, dict[str, Any]], ...] = (
 )
 """From so many rows on, what they change: finer bins, that more rows can fill; larger batches, at a learning rate that
 grows with the root of their size; and fewer epochs without progress, each of which is worth more steps."""
+
+FEW, OF_FEW = 4_000, {"fast": {"bagging": 4}}
+"""Rows below which `fast` is four networks as well: they train in the time that one is compiled in."""
 
 LEFT = "default"
 """The value of a parameter that nobody chose: as the preset says, or as a plain network has it."""
@@ -131,7 +134,7 @@ def applied(
 
 def _of_rows(key: str, rows: int) -> dict[str, Any]:
     """What a recipe changes for so many rows."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = dict(OF_FEW.get(key, {})) if rows < FEW else {}
     for fewest, changes in OF_ROWS if key in OURS else ():
         found |= changes if rows >= fewest else {}
     return found

@@ -20,7 +20,11 @@ def test_the_default_averages_a_network_per_fold_and_is_kept_by_its_file(tmp_pat
     assert model.choices_["activation"] == "mish"
     model.save(tmp_path / "model")
     np.testing.assert_array_equal(load(tmp_path / "model").predict(X), model.predict(X))
-    assert len(NeuralRegressor(preset="fast", **SHORT).fit(X, Y).models_) == 1
+    fast = NeuralRegressor(preset="fast", **SHORT).fit(X, Y)
+    assert len(fast.models_) == 4  # of few rows
+    fast._rows_ = 4_000
+    assert fast._given["bagging"] is None
+    assert fast.set_params(bagging=3)._given["bagging"] == 3
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
