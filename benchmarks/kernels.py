@@ -98,7 +98,7 @@ def origins(hidden: tuple[int, ...]) -> dict[str, str]:
     numbers = {name: jax.numpy.float32(value) for name, value in one.numbers.items()}
     text = run.lower(one.program, numbers, one.state, rows, None, 1, 2**30).compile().as_text()
     found = {}
-    for line in text.splitlines():
+    for line in (text or "").splitlines():
         named = re.match(r"\s+(?:ROOT )?%?(\S+) = ", line)
         if named:
             way = "on the way back" if "transpose(" in line else "on the way forward" if "jvp(" in line else "elsewhere"

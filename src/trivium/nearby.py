@@ -44,6 +44,9 @@ MOST_LEVELS = 4096
 ROUNDING = 4e-6
 """Share of two points' sizes below which their distance is none."""
 
+NOWHERE = 1e6
+"""Where rows of no weight are put: as far from any other as need be."""
+
 LEAST = 1e-4
 """Share of a probability that stays, whatever is taken off."""
 
@@ -161,12 +164,14 @@ def find(
     """
     n = len(y)
     able = n <= MOST and rows.size <= MOST_NUMBERS and sum(cardinalities) <= MOST_LEVELS
-    if not able or len(asked) < FEWEST or not np.isfinite(said).all():
+    if not able or (weights[asked] > 0).sum() < FEWEST or not np.isfinite(said).all():
         return None
     truth = y if classes is None or said.ndim == 1 else y[:, None] == np.arange(classes)
     lacked = (truth - said).reshape(n, -1).astype(np.float32)
-    whole = Nearby(placed(rows, cardinalities), lacked, classes is not None, cardinalities=tuple(cardinalities))
-    asked = np.random.default_rng(0).permutation(asked)[:ASKED]
+    points = placed(rows, cardinalities)
+    points[weights == 0] = NOWHERE
+    whole = Nearby(points, lacked, classes is not None, cardinalities=tuple(cardinalities))
+    asked = np.random.default_rng(0).permutation(asked[weights[asked] > 0])[:ASKED]
     usual = _usual_distance(whole.points, asked[:BLOCK])
     if usual == 0:
         return None

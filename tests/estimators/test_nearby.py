@@ -130,10 +130,18 @@ def test_what_lies_nearby_is_found_where_predictions_are_too_smooth():
 
 
 def test_rows_without_weight_decide_nothing():
-    weights = np.ones(400)
-    weights[:200] = 0
-    model = NeuralRegressor(**SHORT).fit(X[:400], Y[:400], sample_weight=weights)
-    assert np.isfinite(model.predict(X)).all()
+    random = np.random.default_rng(0)
+    rows, y, weights = random.normal(size=(300, 3)).astype(np.float32), random.normal(size=300), np.ones(300)
+    twice, more = np.concatenate([rows] * 3), np.concatenate([y, y, y + 9])
+    weights = np.repeat([1.0, 1.0, 0.0], 300)
+    found, left = (
+        nearby.find(twice[:n], more[:n], weights[:n], np.zeros(n), np.arange(n), classes=None) for n in (900, 600)
+    )
+    assert_allclose(found.added(np.zeros(300), rows), left.added(np.zeros(300), rows), rtol=1e-5)
+    known = nearby.find(
+        X[["a", "b"]].to_numpy(np.float32), Y, np.zeros(500), np.zeros(500), np.arange(500), classes=None
+    )
+    assert known is None
 
 
 def test_losses_and_labels_that_it_does_not_suit_go_without():
