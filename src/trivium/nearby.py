@@ -8,10 +8,10 @@ learning meets nearest neighbors", on what they are worth beside a network.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -90,28 +90,10 @@ class Nearby:
         near = jnp.exp(squares(places, self.points, jnp) * np.float32(-0.5 / self.width**2))
         return near @ (self.lacked * np.float32(self.share)) / (near.sum(axis=1, keepdims=True) + self.prior)
 
-    def average(self, places: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
-        """The same of a few points; own: their numbers among those of the fit, which then do not count themselves."""
-        ((near, lacked),) = self.sums(places, [self.width], own)
+    def average(self, places: np.ndarray) -> np.ndarray:
+        """The same of a few points, in NumPy."""
+        ((near, lacked),) = sums(places, self.points, self._counted, [self.width])
         return self.share * lacked / (near + np.float32(self.prior))
-
-    def sums(
-        self, places: np.ndarray, widths: Sequence[float], own: np.ndarray | None = None
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each width how much the rows of the fit count, (n, 1), and the sum of what they lacked."""
-        found = np.zeros((len(widths), len(places), self.lacked.shape[1] + 1), np.float32)
-        factors = [np.float32(-0.5 / width**2) for width in widths]
-        near = np.empty((len(places), TILE), np.float32)
-        for first in range(0, len(self.points), TILE):
-            points, lacked = (array[first : first + TILE] for array in (self.points, self._counted))
-            apart = squares(places, points)
-            if own is not None:
-                inside = np.flatnonzero((own >= first) & (own < first + len(points)))
-                apart[inside, own[inside] - first] = np.inf
-            for total, factor in zip(found, factors, strict=True):
-                here = np.multiply(apart, factor, out=near[:, : len(points)])
-                total += np.exp(here, out=here) @ lacked
-        return [(total[:, :1], total[:, 1:]) for total in found]
 
     def numbers(self) -> dict[str, Any]:
         """All but the arrays, by name."""
@@ -120,28 +102,22 @@ class Nearby:
 
     @cached_property
     def _counted(self) -> np.ndarray:
-        """A column of ones, and what was lacking."""
         return np.column_stack([np.ones(len(self.lacked), np.float32), self.lacked])
 
 
-def added_to_known(nearby: Nearby | None, said: np.ndarray) -> np.ndarray:
-    """Predictions of the first rows of a fit, (n,) or (n, n_outputs), with what its other rows add to each."""
-    if nearby is None:
-        return said
-    more = np.concatenate(_by_blocks(lambda rows: nearby.average(nearby.points[rows], rows), np.arange(len(said))))
-    return together(said, more, shares=nearby.shares)
+class Panel(NamedTuple):
+    """What networks say of all rows of a fit, some of which they have not seen."""
+
+    said: np.ndarray  # (n,) or (n, n_outputs): probabilities, or numbers
+    unseen: np.ndarray  # (n_unseen,) numbers of rows
+    among: np.ndarray  # (n,) which rows are asked as neighbours
 
 
-def seconds(n: int) -> float:
-    """About how long it takes to find what n rows of a fit tell, and to add it to them, on one core."""
-    return n * (min(n, ASKED) * len(WIDTHS) + n) * 2e-9
+class Found(NamedTuple):
+    """How rows nearby are to be asked, and what each panel says of its unseen rows with what they add."""
 
-
-def _by_blocks(function: Callable[[np.ndarray], Any], rows: np.ndarray) -> list[Any]:
-    """A function of blocks of the rows, side by side."""
-    blocks = np.split(rows, range(BLOCK, len(rows), BLOCK))
-    with devices.threads(devices.cores()) as pool:
-        return list(pool.map(function, blocks))
+    nearby: Nearby
+    of_unseen: list[np.ndarray]
 
 
 def find(
@@ -149,46 +125,109 @@ def find(
     y: np.ndarray,
     weights: np.ndarray,
     said: np.ndarray,
-    asked: np.ndarray,
+    panels: Sequence[Panel],
     *,
     classes: int | None,
     cardinalities: Sequence[int] = (),
-) -> Nearby | None:
-    """How rows nearby are to be asked; None where that does not surely lower the loss.
+) -> Found | None:
+    """How rows nearby are to be asked; None where that does not surely lower the loss of rows unseen.
 
     rows     encoded, (n, n_inputs)
     y        (n,) numbers of classes; or numbers (n,) or (n, n_outputs), of which the mean is to be predicted
-    said     predictions, as the average of networks makes them: probabilities, or numbers
-    asked    the numbers of the rows of which no network has seen those that spoke
+    said     of all rows, by the networks whose predictions are to be added to
     classes  how many; None for numbers
+    Networks lack less of rows that they have seen. A row of a fold is therefore told by its neighbours in the other
+    folds what the network of its fold lacks there, as a new row is told what the average of all lacks; residuals out of
+    fold would be those of networks that have learned the very row which is asked for.
     """
     n = len(y)
     able = n <= MOST and rows.size <= MOST_NUMBERS and sum(cardinalities) <= MOST_LEVELS
-    if not able or (weights[asked] > 0).sum() < FEWEST or not np.isfinite(said).all():
+    if not able or not all(np.isfinite(panel.said).all() for panel in panels):
         return None
     truth = y if classes is None or said.ndim == 1 else y[:, None] == np.arange(classes)
-    lacked = (truth - said).reshape(n, -1).astype(np.float32)
-    points = placed(rows, cardinalities)
+    points, shares = placed(rows, cardinalities), classes is not None
     points[weights == 0] = NOWHERE
-    whole = Nearby(points, lacked, classes is not None, cardinalities=tuple(cardinalities))
-    asked = np.random.default_rng(0).permutation(asked[weights[asked] > 0])[:ASKED]
-    usual = _usual_distance(whole.points, asked[:BLOCK])
+    counted = [_counted(truth, panel) for panel in panels]
+    random = np.random.default_rng(0)
+    asked = [random.permutation(panel.unseen[weights[panel.unseen] > 0])[: ASKED // len(panels)] for panel in panels]
+    every = np.concatenate(asked)
+    usual = _usual_distance(points, every[:BLOCK]) if len(every) >= FEWEST else 0
     if usual == 0:
         return None
-    said, weight = said[asked], weights[asked].astype(np.float64)
-    loss_of = _losses(y[asked], classes)
-    before, choosing = loss_of(said), np.arange(len(asked)) < len(asked) // 2
-    best, least, gains = None, np.inf, before
+
+    def of_panels(some: Sequence[np.ndarray], widths: Sequence[float]) -> list[list[tuple[np.ndarray, np.ndarray]]]:
+        return [
+            _by_blocks(lambda rows, ours=ours: sums(points[rows], points, ours, widths, rows), rows)
+            for rows, ours in zip(some, counted, strict=True)
+        ]
+
     widths = [usual * width for width in WIDTHS]
-    parts = zip(*_by_blocks(lambda rows: whole.sums(whole.points[rows], widths, rows), asked), strict=True)
+    parts = zip(*(block for panel in of_panels(asked, widths) for block in panel), strict=True)
+    plain = np.concatenate([panel.said[rows] for panel, rows in zip(panels, asked, strict=True)])
+    weight, loss_of = weights[every].astype(np.float64), _losses(y[every], classes)
+    before, choosing = loss_of(plain), np.arange(len(every)) % 2 == 0
+    best, least, gains = None, np.inf, before
     for width, part in zip(widths, parts, strict=True):
         near, lacking = (np.concatenate(column) for column in zip(*part, strict=True))
         for prior, share in product(PRIORS, SHARES):
-            after = loss_of(together(said, share * lacking / (near + np.float32(prior)), shares=whole.shares))
+            after = loss_of(together(plain, share * lacking / (near + np.float32(prior)), shares=shares))
             mean = np.average(after[choosing], weights=weight[choosing])
             if mean < least:
-                best, least, gains = replace(whole, width=width, prior=prior, share=share), mean, before - after
-    return best if _surely_positive((gains * weight)[~choosing]) else None
+                best, least, gains = (width, prior, share), mean, before - after
+    if best is None or not _surely_positive((gains * weight)[~choosing]):
+        return None
+    width, prior, share = best
+    of_unseen = []
+    for panel, blocks in zip(panels, of_panels([panel.unseen for panel in panels], [width]), strict=True):
+        near, lacking = (np.concatenate(column) for column in zip(*(block[0] for block in blocks), strict=True))
+        more = share * lacking / (near + np.float32(prior))
+        of_unseen.append(together(panel.said[panel.unseen], more, shares=shares))
+    lacked = (truth - said).reshape(n, -1).astype(np.float32)
+    return Found(Nearby(points, lacked, shares, width, prior, share, tuple(cardinalities)), of_unseen)
+
+
+def seconds(n: int) -> float:
+    """About how long it takes to find what n rows of a fit tell, and to add it to them, on one core."""
+    return n * (min(n, ASKED) * len(WIDTHS) + n) * 2e-9
+
+
+def sums(
+    places: np.ndarray,
+    points: np.ndarray,
+    counted: np.ndarray,
+    widths: Sequence[float],
+    own: np.ndarray | None = None,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each width how much the points count, (n, 1), and the sum of what was lacking at them, (n, n_outputs).
+
+    counted  (n_points, 1 + n_outputs): whether a point counts, and what was lacking there
+    own      numbers of the places among the points, which do not count themselves
+    """
+    found = np.zeros((len(widths), len(places), counted.shape[1]), np.float32)
+    factors = [np.float32(-0.5 / width**2) for width in widths]
+    near = np.empty((len(places), TILE), np.float32)
+    for first in range(0, len(points), TILE):
+        here, of_points = points[first : first + TILE], counted[first : first + TILE]
+        apart = squares(places, here)
+        if own is not None:
+            inside = np.flatnonzero((own >= first) & (own < first + len(here)))
+            apart[inside, own[inside] - first] = np.inf
+        for total, factor in zip(found, factors, strict=True):
+            weight = np.multiply(apart, factor, out=near[:, : len(here)])
+            total += np.exp(weight, out=weight) @ of_points
+    return [(total[:, :1], total[:, 1:]) for total in found]
+
+
+def _counted(truth: np.ndarray, panel: Panel) -> np.ndarray:
+    lacked = (truth - panel.said).reshape(len(truth), -1)
+    return (np.column_stack([np.ones(len(truth)), lacked]) * panel.among[:, None]).astype(np.float32)
+
+
+def _by_blocks(function: Callable[[np.ndarray], Any], rows: np.ndarray) -> list[Any]:
+    """A function of blocks of the rows, side by side."""
+    blocks = np.split(rows, range(BLOCK, len(rows), BLOCK))
+    with devices.threads(devices.cores()) as pool:
+        return list(pool.map(function, blocks))
 
 
 def placed(rows: Any, cardinalities: Sequence[int], xp: Any = np) -> Any:

@@ -35,6 +35,11 @@ TASKS = {
 }
 
 
+def panel(said):
+    """Networks that have seen no row, and say this of each."""
+    return [nearby.Panel(said, np.arange(len(said)), np.ones(len(said), bool))]
+
+
 def says(model, X):
     return model.predict_proba(X) if hasattr(model, "classes_") else model.predict(X)
 
@@ -114,15 +119,16 @@ def test_of_noise_nothing_is_learned_from_neighbours(classes):
         rows = random.normal(size=(600, 3)).astype(np.float32)
         y = random.normal(size=600) if classes is None else random.integers(0, 2, 600)
         said = np.full(600, y.mean()) + 0.01 * random.normal(size=600)
-        assert nearby.find(rows, y, np.ones(600), said, np.arange(600), classes=classes) is None, seed
+        assert nearby.find(rows, y, np.ones(600), said, panel(said), classes=classes) is None, seed
 
 
 def test_what_lies_nearby_is_found_where_predictions_are_too_smooth():
     random = np.random.default_rng(0)
     rows = random.uniform(-2, 2, size=(3000, 2)).astype(np.float32)
     y = np.sin(5 * rows[:, 0]) * np.sin(5 * rows[:, 1])
-    found = nearby.find(rows, y, np.ones(3000), np.zeros(3000), np.arange(3000), classes=None)
+    found = nearby.find(rows, y, np.ones(3000), np.zeros(3000), panel(np.zeros(3000)), classes=None)
     assert found is not None
+    found = found.nearby
     new = random.uniform(-1.8, 1.8, size=(500, 2)).astype(np.float32)
     truth = np.sin(5 * new[:, 0]) * np.sin(5 * new[:, 1])
     assert np.corrcoef(found.added(np.zeros(500), new), truth)[0, 1] > 0.95
@@ -135,12 +141,12 @@ def test_rows_without_weight_decide_nothing():
     twice, more = np.concatenate([rows] * 3), np.concatenate([y, y, y + 9])
     weights = np.repeat([1.0, 1.0, 0.0], 300)
     found, left = (
-        nearby.find(twice[:n], more[:n], weights[:n], np.zeros(n), np.arange(n), classes=None) for n in (900, 600)
+        nearby.find(twice[:n], more[:n], weights[:n], np.zeros(n), panel(np.zeros(n)), classes=None).nearby
+        for n in (900, 600)
     )
     assert_allclose(found.added(np.zeros(300), rows), left.added(np.zeros(300), rows), rtol=1e-5)
-    known = nearby.find(
-        X[["a", "b"]].to_numpy(np.float32), Y, np.zeros(500), np.zeros(500), np.arange(500), classes=None
-    )
+    numbers = X[["a", "b"]].to_numpy(np.float32)
+    known = nearby.find(numbers, Y, np.zeros(500), np.zeros(500), panel(np.zeros(500)), classes=None)
     assert known is None
 
 

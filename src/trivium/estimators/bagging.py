@@ -34,10 +34,11 @@ def bagged(
     fold: np.ndarray,
     seed: int,
     limits: Limits,
-    *,
+    every_row: bool,
     verbose: bool,
-) -> tuple[Found, np.ndarray]:
-    """Models of equal weight, the first one's history, and predictions of every row by the one that did not see it.
+) -> tuple[Found, np.ndarray, list[np.ndarray]]:
+    """Models of equal weight, the first one's history; predictions of every row by the one that did not see it, and by
+    each of them, where every row is wanted.
 
     A time limit may end before each network had an epoch: those that had none are left out, and of the rows that they
     were to predict nothing is said: NaN.
@@ -49,15 +50,16 @@ def bagged(
         member.aside = member.rows._replace(places=np.flatnonzero(fold == place).astype(np.int32))
         member.rows = member.rows._replace(places=np.flatnonzero(fold != place).astype(np.int32))
     trained(members, limits, verbose=verbose)
-    models, out_of_fold = [], None
+    models, each, out_of_fold = [], [], None
     reached = [place for place, member in enumerate(members) if member.epochs]  # a limit may leave some without
     for place in reached:
         member, frame = members[place], frames[place]
         models.append(as_model(candidate, frame, member.program.network, member.state.best, 1 / len(reached)))
         kept = fold == place
-        said = on_rows(member, frame, whole.inputs[kept])
+        said = on_rows(member, frame, whole.inputs if every_row else whole.inputs[kept])
         if out_of_fold is None:
             out_of_fold = np.full((len(fold), *said.shape[1:]), np.nan)
-        out_of_fold[kept] = said
+        out_of_fold[kept] = said[kept] if every_row else said
+        each += [said] if every_row else []
     assert out_of_fold is not None
-    return Found(models, members[reached[0]], candidate, frames[0], None), out_of_fold
+    return Found(models, members[reached[0]], candidate, frames[0], None), out_of_fold, each

@@ -205,7 +205,7 @@ class NeuralEstimator(Parameters):
             first, aside = whole, in_order(self._part_aside(validation_data, settled))[0]
         if len(plan.candidates) > 1:
             outcomes.check_aside(aside, len(whole.y), self._given["validation_fraction"])
-        found, fold, fixes = None, None, self.on_problem == "fix"
+        found, fold, each, fixes = None, None, [], self.on_problem == "fix"
         verdict, self.repairs_, self.nearby_ = None, [], None
         if n_folds is None:
             whole = first
@@ -214,30 +214,32 @@ class NeuralEstimator(Parameters):
             found = self._found(plan, task, first, aside, seed, limits, going_on)
         if found is not None and fixes:
             found, verdict, self.repairs_, aside = self._mended(found, task, first, aside, seed, settled, until)
+        asks = self._given["neighbours"] and len(whole.y) <= nearby.MOST
         if n_folds is None:
             found = cast(Found, found)
         else:
             candidate, search = (plan.candidates[0], None) if found is None else (found.candidate, found.search)
             fold = folds(whole.y, n_folds, random, classes=task.classes is not None)
             whole, limits = self._reweighed(whole, settled, candidate.given), Limits.of(candidate.given, until)
-            found, self.out_of_fold_ = bagged(candidate, task, whole, fold, seed, limits, verbose=self.verbose)
+            found, self.out_of_fold_, each = bagged(candidate, task, whole, fold, seed, limits, asks, self.verbose)
             found, verdict = found._replace(search=search), None
         if self.on_problem != "ignore" and verdict is None:
             one, kept = (found, aside) if fold is None else (found.alone(), whole.at(np.flatnonzero(fold == 0)))
             verdict = diagnosing.look_at(one, task, kept, thorough=self.on_problem != "warn")
-        in_time = until is None or time.perf_counter() + nearby.seconds(len(whole.y)) < until
-        asks = self._given["neighbours"] and in_time
+        asks &= until is None or time.perf_counter() + nearby.seconds(len(whole.y)) < until
         if n_folds is not None:
-            self.nearby_ = neighbours.of_folds(task, found, whole, self.out_of_fold_) if asks else None
-            self.out_of_fold_ = nearby.added_to_known(self.nearby_, self.out_of_fold_)
+            if asks:
+                told = neighbours.of_folds(task, found, whole, fold, each, self.out_of_fold_)
+                self.nearby_, self.out_of_fold_ = told
             known = np.isfinite(self.out_of_fold_).reshape(len(whole.y), -1).all(axis=1)
             self._learn_from_aside(self.out_of_fold_[known], whole.at(np.flatnonzero(known)))
             if order is not None:
                 self.out_of_fold_ = self.out_of_fold_[np.argsort(order)]
         elif aside is not None:
             said = models.average(found.models, aside.inputs)
-            self.nearby_ = neighbours.of_rows_aside(task, found, first, aside, said) if asks else None
-            self._learn_from_aside(nearby.added_to_known(self.nearby_, said), aside)
+            if asks:
+                self.nearby_, said = neighbours.of_rows_aside(task, found, first, aside, said)
+            self._learn_from_aside(said, aside)
         self.models_, self._search_ = found.models, found.search
         self.record_, self.diagnosis_ = verdict or (None, None)
         self.history_ = found.member.history

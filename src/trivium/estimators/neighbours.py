@@ -1,36 +1,52 @@
-"""Rows nearby, asked by what networks lacked: on every row out of fold, or on the rows kept aside."""
+"""Rows nearby, asked by what networks lacked: those of folds, or of a fit that kept rows aside."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from trivium import losses, nearby
 from trivium.estimators.members import Found, Part, Task
 from trivium.estimators.models import average
-from trivium.nearby import FEWEST, MOST, Nearby
+from trivium.nearby import FEWEST, MOST, Nearby, Panel
 
 
-def of_folds(task: Task, found: Found, whole: Part, said: np.ndarray) -> Nearby | None:
-    """By predictions out of fold, `said`, of all rows; None where neighbours do not surely help."""
-    return _find(task, whole, said, np.arange(len(said))) if _suits(task, found) else None
+def of_folds(
+    task: Task, found: Found, whole: Part, fold: Any, each: Sequence[np.ndarray], out_of_fold: np.ndarray
+) -> tuple[Nearby | None, np.ndarray]:
+    """What rows nearby tell, None where they do not surely help; and predictions out of fold with what they add.
 
-
-def of_rows_aside(task: Task, found: Found, first: Part, aside: Part, said: np.ndarray) -> Nearby | None:
-    """By predictions of the rows kept aside, `said`, which stand first among the points.
-
-    Those trained on join in by what was lacking even so.
+    each  what the network of each fold says of all rows
     """
-    if not _suits(task, found) or len(said) < FEWEST or len(said) + len(first.y) > MOST:
-        return None  # before anything is copied
-    n_known = len(first.y)
-    inputs = np.concatenate([aside.inputs, first.inputs[:n_known]])
+    if not _suits(task, found) or len(each) <= fold.max():
+        return None, out_of_fold
+    panels = [Panel(said, np.flatnonzero(fold == place), fold != place) for place, said in enumerate(each)]
+    told = _find(task, whole, np.mean(each, axis=0), panels)
+    if told is None:
+        return None, out_of_fold
+    out_of_fold = out_of_fold.copy()
+    for panel, said in zip(panels, told.of_unseen, strict=True):
+        out_of_fold[panel.unseen] = said
+    return told.nearby, out_of_fold
+
+
+def of_rows_aside(
+    task: Task, found: Found, first: Part, aside: Part, said: np.ndarray
+) -> tuple[Nearby | None, np.ndarray]:
+    """The same by rows kept aside, of which `said` are the predictions: they stand first among the points."""
+    n, n_aside = len(first.y), len(said)
+    if not _suits(task, found) or n_aside < FEWEST or n_aside + n > MOST:
+        return None, said  # before anything is copied
+    inputs = np.concatenate([aside.inputs, first.inputs[:n]])
     both = Part(inputs, np.concatenate([aside.y, first.y]), np.concatenate([aside.weights, first.weights]))
-    return _find(
-        task, both, np.concatenate([said, average(found.models, first.inputs[:n_known])]), np.arange(len(said))
-    )
+    of_all = np.concatenate([said, average(found.models, first.inputs[:n])])
+    told = _find(task, both, of_all, [Panel(of_all, np.arange(n_aside), np.ones(n_aside + n, bool))])
+    return (None, said) if told is None else (told.nearby, told.of_unseen[0])
 
 
-def _find(task: Task, rows: Part, said: np.ndarray, asked: np.ndarray) -> Nearby | None:
+def _find(task: Task, rows: Part, said: np.ndarray, panels: Sequence[Panel]) -> nearby.Found | None:
     codes = task.layout.cardinalities
-    return nearby.find(rows.inputs, rows.y, rows.weights, said, asked, classes=task.classes, cardinalities=codes)
+    return nearby.find(rows.inputs, rows.y, rows.weights, said, panels, classes=task.classes, cardinalities=codes)
 
 
 def _suits(task: Task, found: Found) -> bool:
