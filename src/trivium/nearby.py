@@ -1,8 +1,8 @@
 """What rows nearby add to the average of networks, where the rows of a table recur or nearly do.
 
 A network that stops early smooths over single rows. Where a row has close kin among those of the fit, what the networks
-lacked on that kin, kept aside, is likely lacking here too: it is averaged by nearness, and added. Whether that helps is
-decided by the predictions out of fold, so that most tables have none of it.
+lack there is likely lacking here too: it is averaged by nearness, and added. Whether that helps is decided on rows that
+the networks have not seen, so that most tables have none of it.
 Source: Nadaraya 1964, "On estimating regression", on averages by nearness; Gorishniy et al. 2024, "TabR: Tabular deep
 learning meets nearest neighbors", on what they are worth beside a network.
 """
@@ -59,7 +59,7 @@ class Nearby:
     """Rows of the fit with what the networks lacked on them.
 
     points         (n, n_dimensions) float32, see `placed`
-    lacked         (n, n_outputs) float32, the truth less what was said, in the units of the predictions
+    lacked         (n, n_outputs) float32, the truth less what the networks say, in the units of the predictions
     shares         whether predictions are probabilities
     width          distance at which a row counts 0.61 as much as one at none
     prior, share   see PRIORS
