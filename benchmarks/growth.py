@@ -105,12 +105,12 @@ def draw(figures: dict[str, list[dict[str, float]]], path: str) -> None:
     figure = make_subplots(
         1, 2, subplot_titles=("seconds per epoch / those of the base", "megabytes / those of the base")
     )
-    for name, points in figures.items():
+    colours = ("#4c78a8", "#54a24b", "#f58518", "#b279a2")
+    for colour, (name, points) in zip(colours, figures.items(), strict=True):
         for column, measure in enumerate(("seconds", "megabytes"), 1):
             values = [one[measure] / points[0][measure] for one in points]
-            figure.add_trace(
-                go.Scatter(x=FACTORS, y=values, name=name, mode="lines+markers", showlegend=column == 1), 1, column
-            )
+            line = go.Scatter(x=FACTORS, y=values, name=name, mode="lines+markers", showlegend=column == 1)
+            figure.add_trace(line.update(line_color=colour), 1, column)
     for column in (1, 2):
         line = go.Scatter(x=FACTORS, y=FACTORS, mode="lines", line={"dash": "dot", "color": "grey"}, showlegend=False)
         figure.add_trace(line, 1, column)
