@@ -260,9 +260,15 @@ def together(said: Any, more: Any, *, shares: bool, xp: Any = np) -> Any:
 
 
 def _usual_distance(points: np.ndarray, some: np.ndarray) -> float:
-    """The median distance of some points to the tenth nearest other."""
+    """The median distance of some points to the tenth nearest other; where that is the point again, to another one.
+
+    0 where there are fewer than ten others.
+    """
     apart = squares(points[some], points)
-    return float(np.sqrt(np.median(np.partition(apart, 10, axis=1)[:, 10])))  # the nearest is the point itself
+    usual = np.median(np.partition(apart, 10, axis=1)[:, 10])  # the nearest is the point itself
+    if usual == 0:
+        usual = np.median(np.partition(np.where(apart > 0, apart, np.inf), 9, axis=1)[:, 9])
+    return float(np.sqrt(usual)) if np.isfinite(usual) else 0.0
 
 
 def _losses(y: np.ndarray, classes: int | None) -> Callable[[np.ndarray], np.ndarray]:

@@ -135,6 +135,15 @@ def test_what_lies_nearby_is_found_where_predictions_are_too_smooth():
     assert_allclose(found.traced(new)[:, 0], found.added(np.zeros(500), new), atol=1e-4)
 
 
+@pytest.mark.parametrize("n_kinds", [25, 5])
+def test_rows_that_recur_often_are_told_apart_by_the_others(n_kinds):
+    """Each stands 20 times and more in the table, so that the tenth nearest of most is the row again."""
+    frame, y = recurring(n_kinds, 500 // n_kinds)
+    rows = frame[["a", "b"]].to_numpy(np.float32)
+    found = nearby.find(rows, y, np.ones(500), np.zeros(500), panel(np.zeros(500)), classes=None)
+    assert_allclose(found.nearby.added(np.zeros(500), rows), y, rtol=0.02)
+
+
 def test_rows_without_weight_decide_nothing():
     random = np.random.default_rng(0)
     rows, y, weights = random.normal(size=(300, 3)).astype(np.float32), random.normal(size=300), np.ones(300)

@@ -379,8 +379,8 @@ class NeuralEstimator(Parameters):
         return self._averaged(self._accept(X, first=False))
 
     def _averaged(self, rows: Any, encode: models.Encoder | None = None) -> np.ndarray:
-        said, nearby = models.average(self.models_, rows, encode), getattr(self, "nearby_", None)
-        return said if nearby is None else nearby.added(said, rows, encode)
+        said, known = models.average(self.models_, rows, encode), getattr(self, "nearby_", None)
+        return said if known is None else known.added(said, rows, encode)
 
     def _model(self, used: Mapping[str, Any], parameters: Any, **rest: float) -> Model:
         """A model made again from what a file says of it."""
