@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from trivium.training import devices, snapshots
+from trivium.training import devices, interruption, snapshots
 from trivium.training import epochs as programs
 from trivium.training.batches import Rows
 from trivium.training.devices import Lane
@@ -93,7 +93,8 @@ def train_population(
     lanes = devices.lanes(len(members)) if lanes is None else lanes
     run = _Run(members, epochs, patience, time_limit, first_rung, longest=1 if on_epoch else CHUNK)
     flying: dict[Future, tuple[Lane, list[_Runner]]] = {}
-    with _Inline() if len(lanes) == 1 else devices.threads(len(lanes)) as pool:
+    pool = _Inline() if len(lanes) == 1 else devices.threads(len(lanes))
+    with interruption.heard() as check, pool:
         try:
             while run.waiting or flying or run.cut():
                 free = [lane for lane in lanes if all(lane is not busy for busy, _ in flying.values())]
@@ -110,6 +111,7 @@ def train_population(
                     for runner in group:
                         if on_progress:
                             on_progress(runner.member)
+                check()
         except KeyboardInterrupt:
             wait(flying)
             if not any(len(member.history) for member in members):
