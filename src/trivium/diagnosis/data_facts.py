@@ -13,6 +13,9 @@ from trivium.moments import mean_and_variance
 LEARN_ROWS, SCORE_ROWS, LEARN_COLUMNS = 2000, 1000, 1024
 """Rows and columns that the reference models see, at most: they take some tenths of a second."""
 
+COLUMNS_PER_SPLIT = 100
+"""Among which trees on numbers choose, at most: scikit-learn would take them all."""
+
 
 def target_facts(targets: np.ndarray, kind: str | None = None, width: int | None = None) -> dict[str, Any]:
     """What the targets are: "classes", "numbers", "several" (labels of 0 and 1 each) or "tokens".
@@ -64,6 +67,11 @@ def _number_facts(values: np.ndarray) -> dict[str, Any]:
     }
 
 
+def some_columns(n: int) -> slice:
+    """Of so many columns those that are looked at, at even distances."""
+    return slice(None, None, max(1, -(-n // LEARN_COLUMNS)))
+
+
 def column_facts(rows: np.ndarray) -> dict[str, Any]:
     """Scale, holes, outliers and constant columns of an input table (rows, columns).
 
@@ -76,7 +84,7 @@ def column_facts(rows: np.ndarray) -> dict[str, Any]:
     duplicates     share of rows that stand there more than once
     """
     flat = np.asarray(rows).reshape(len(rows), -1)
-    flat = flat[:, :: max(1, -(-flat.shape[1] // LEARN_COLUMNS))].astype(np.float64)
+    flat = flat[:, some_columns(flat.shape[1])].astype(np.float64)
     holes = ~np.isfinite(flat)
     facts: dict[str, Any] = {
         "rows": len(flat),
@@ -229,7 +237,7 @@ def _contexts(rows: np.ndarray, targets: np.ndarray, length: int) -> Iterator[tu
 
 def _table(rows: np.ndarray) -> np.ndarray:
     flat = np.asarray(rows).reshape(len(rows), -1)
-    flat = flat[:, :: max(1, -(-flat.shape[1] // LEARN_COLUMNS))].astype(np.float32)
+    flat = flat[:, some_columns(flat.shape[1])].astype(np.float32)
     return np.where(np.isfinite(flat), flat, 0.0)
 
 
@@ -263,6 +271,8 @@ def _references(x: np.ndarray, y: np.ndarray, v: np.ndarray, w: np.ndarray, kind
     x, v = np.clip((x - center) / spread, -20, 20), np.clip((v - center) / spread, -20, 20)
     classes = kind == "classes"
     forest = {"n_estimators": 60, "random_state": 0, "bootstrap": True, "oob_score": len(x) >= 30}
+    if not classes:
+        forest["max_features"] = min(x.shape[1], COLUMNS_PER_SPLIT)
     if kind == "numbers" and y.ndim == 1:
         y, w = (y - (m := y.mean())) / (s := y.std() or 1.0), (w - m) / s
     neighbours = min(5, max(1, len(x) // 2))

@@ -14,12 +14,14 @@ from trivium.diagnosis.data_facts import (
     column_facts,
     grid_facts,
     reference_facts,
+    some_columns,
     split_facts,
     target_facts,
 )
 from trivium.diagnosis.record import Layer, RunRecord, column, plain
 from trivium.initializers import fitting, glorot_uniform
 from trivium.network.own import OwnNetwork
+from trivium.tables.streamed import Streamed
 from trivium.training.population import Member
 from trivium.training.program import EVERY_ROW
 from trivium.training.rows import Table
@@ -316,16 +318,18 @@ def _targets(table: Table, kind: str) -> np.ndarray:
     return (targets.argmax(axis=1) if targets.ndim == 2 else targets).astype(np.int64)
 
 
-def _meant(array: np.ndarray, places: np.ndarray | None) -> np.ndarray:
-    return array if places is None else array[places]
+def _meant(array: Any, places: np.ndarray | None) -> Any:
+    if places is None:
+        return array
+    return array.at(places) if isinstance(array, Streamed) else array[places]
 
 
 def _data_facts(member: Member) -> dict[str, Any]:
     X = _meant(member.rows.X, member.rows.places)
     every = _some(X)
-    facts = column_facts(X[every])
+    facts = column_facts(_seen(X))
     if member.aside is None:
-        return facts | grid_facts(X[every], _targets(member.rows, _kind(member))[every], _kind(member))
+        return facts | grid_facts(_seen(X), _targets(member.rows, _kind(member))[every], _kind(member))
     of_both = split_facts(*_samples(member), kind=None)
     return facts | of_both | ({"kept_rows": member.aside.n} if "kept_rows" in of_both else {})
 
@@ -336,11 +340,17 @@ def _samples(member: Member) -> tuple[np.ndarray, ...]:
     for table in (member.rows, member.aside):
         assert table is not None
         X = _meant(table.X, table.places)
-        sampled += [X[_some(X)], _targets(table, _kind(member))[_some(X)]]
+        sampled += [_seen(X), _targets(table, _kind(member))[_some(X)]]
     return tuple(sampled)
 
 
-def _some(X: np.ndarray) -> slice:
+def _seen(X: Any) -> np.ndarray:
+    """Of an array some rows, all columns; of a streamed table those columns alone that facts are taken from."""
+    rows = _some(X)
+    return X.thinned(rows, some_columns(X.shape[1])) if isinstance(X, Streamed) else X[rows]
+
+
+def _some(X: Any) -> slice:
     """Rows at even distances, few enough for facts of every column to be taken in little time and memory."""
     columns = min(LEARN_COLUMNS, max(1, X.size // max(1, len(X))))
     return slice(None, None, max(1, len(X) // min(MOST_ROWS, MOST_NUMBERS // columns)))

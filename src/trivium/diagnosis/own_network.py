@@ -12,6 +12,7 @@ from jax.extend import core
 from trivium.compiling import quickly
 from trivium.diagnosis.record import Layer
 from trivium.network.own import OwnNetwork
+from trivium.tables.streamed import Encoded
 from trivium.training.convolutions import CALLS
 from trivium.training.snapshots import weights_in
 
@@ -22,7 +23,7 @@ STRAIGHT = 1e-4
 """A network is linear where sums of rows become sums of outputs but for this part of their size."""
 
 
-def layers(network: OwnNetwork, parameters: Any, X: np.ndarray) -> tuple[tuple[Layer, ...], list[int]]:
+def layers(network: OwnNetwork, parameters: Any, X: Encoded) -> tuple[tuple[Layer, ...], list[int]]:
     """Its arrays of weights as layers, in the order in which it uses them, and where a snapshot has each.
 
     The last one used is taken for the output. Activations are not known.
@@ -43,7 +44,7 @@ def layers(network: OwnNetwork, parameters: Any, X: np.ndarray) -> tuple[tuple[L
     return found, places
 
 
-def bends(network: OwnNetwork, parameters: Any, X: np.ndarray) -> bool | None:
+def bends(network: OwnNetwork, parameters: Any, X: Encoded) -> bool | None:
     """Whether it is more than linear in its rows; None where it puts out the same for all, or nothing finite."""
     rows = np.asarray(X[: 2 * ROWS], np.float32)
     some, others = rows[: len(rows) // 2], rows[len(rows) // 2 : len(rows) // 2 * 2]
@@ -60,7 +61,7 @@ def _applied(network: OwnNetwork, parameters: Any, X: Any) -> Array:
     return network.apply(parameters, X)
 
 
-def _in_order(network: OwnNetwork, parameters: Any, weights: list[Any], X: np.ndarray) -> list[int]:
+def _in_order(network: OwnNetwork, parameters: Any, weights: list[Any], X: Encoded) -> list[int]:
     """Places of the arrays of weights, by the first computation that takes each; unused ones are left out."""
     rows = jax.ShapeDtypeStruct((1, X.shape[1]), jnp.float32)
     program = jax.make_jaxpr(network.apply)(parameters, rows).jaxpr

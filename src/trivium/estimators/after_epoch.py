@@ -10,6 +10,7 @@ import numpy as np
 from trivium.estimators.members import Part, as_model
 from trivium.estimators.models import Model
 from trivium.optimizers import evaluation_parameters
+from trivium.tables.streamed import Encoded
 from trivium.training.population import Member
 
 Callback = Callable[[Any, int], Any]
@@ -66,7 +67,7 @@ def _keep_if_better(
     estimator: Any,
     member: Member,
     framed: Sequence[Any],
-    rows: tuple[np.ndarray, Any],
+    rows: tuple[Encoded, Any],
     scorer: Callable[..., Any],
     best: dict[int, float],
 ) -> None:

@@ -56,7 +56,7 @@ def bagged(
         member, frame = members[place], frames[place]
         models.append(as_model(candidate, frame, member.program.network, member.state.best, 1 / len(reached)))
         kept = fold == place
-        said = on_rows(member, frame, whole.inputs if every_row else whole.inputs[kept])
+        said = on_rows(member, frame, whole.inputs if every_row else whole.inputs[np.flatnonzero(kept)])
         if out_of_fold is None:
             out_of_fold = np.full((len(fold), *said.shape[1:]), np.nan)
         out_of_fold[kept] = said[kept] if every_row else said

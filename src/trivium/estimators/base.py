@@ -125,8 +125,8 @@ class NeuralEstimator(Parameters):
 
     # --- rows in -------------------------------------------------------------------------------------------------
 
-    def _accept(self, X: Any, *, first: bool) -> np.ndarray:
-        """X as the network takes it, (n_samples, n_inputs) float32; the first time, its schema is learned."""
+    def _accept(self, X: Any, *, first: bool) -> Any:
+        """X as the network takes it, (n_samples, n_inputs), held or streamed; the first time, its schema is learned."""
         frame = read.as_frame(X)
         if frame is None:
             X = validate_data(
@@ -143,7 +143,7 @@ class NeuralEstimator(Parameters):
             given = self._given
             self.schema_ = schema.learn_schema(X, scaling=given["scaling"], keeps_constants=self.network is not None)
             self._coded_ = inputs.coded(self.schema_, given["embed_above"])
-        return inputs.encoded(self.schema_, X, self._coded)
+        return inputs.held_or_streamed(self.schema_, X, self._coded)
 
     @property
     def _coded(self) -> list[str]:
@@ -215,14 +215,13 @@ class NeuralEstimator(Parameters):
         if found is not None and fixes:
             found, verdict, self.repairs_, aside = self._mended(found, task, first, aside, seed, settled, until)
         asks = self._given["neighbours"] and len(whole.y) <= nearby.MOST
-        if n_folds is None:
-            found = cast(Found, found)
-        else:
+        if n_folds is not None:
             candidate, search = (plan.candidates[0], None) if found is None else (found.candidate, found.search)
             fold = folds(whole.y, n_folds, random, classes=task.classes is not None)
             whole, limits = self._reweighed(whole, settled, candidate.given), Limits.of(candidate.given, until)
             found, self.out_of_fold_, each = bagged(candidate, task, whole, fold, seed, limits, asks, self.verbose)
             found, verdict = found._replace(search=search), None
+        found = cast(Found, found)
         if self.on_problem != "ignore" and verdict is None:
             one, kept = (found, aside) if fold is None else (found.alone(), whole.at(np.flatnonzero(fold == 0)))
             verdict = diagnosing.look_at(one, task, kept, thorough=self.on_problem != "warn")

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 
 from trivium.network import Layout
-from trivium.tables import encode
+from trivium.tables import encode, streamed
+from trivium.tables.arrays import in_rows
 from trivium.tables.record import Schema
+from trivium.tables.streamed import Encoded, Streamed
 
 
 def length(y: Any) -> int | None:
@@ -40,3 +43,27 @@ def encoded(schema: Schema, X: Any, coded: list[str]) -> np.ndarray:
         kept[schema.spans[name]] = False
     places = [place for place, column in enumerate(schema.categories) if column.name in coded]
     return np.concatenate([rows[:, kept], encode.codes(schema, X)[:, places].astype(np.float32)], axis=1)
+
+
+def held_or_streamed(schema: Schema, X: Any, coded: list[str]) -> Encoded:
+    """`encoded`, or where that were too large, rows that are encoded part by part."""
+    replaced = [schema.spans[name] for name in coded]
+    width = len(schema.feature_names_out) - sum(span.stop - span.start - 1 for span in replaced)
+    if not streamed.too_large(X.shape[0], width):
+        return encoded(schema, X, coded)
+    X = in_rows(X)
+    by_block = None if coded else encode.block_encoder(schema, X)
+    plain = schema.only_numbers and isinstance(X, nw.DataFrame)
+    columns = streamed.columns_of(X, [column.name for column in schema.columns]) if plain else None
+    if columns is not None:
+        X, by_block = columns, encode.of_numbers(schema)
+
+    def some(rows: Any, out: np.ndarray | None = None) -> np.ndarray:
+        if by_block is not None:
+            return by_block(rows, out=out)
+        made = encoded(schema, rows, coded)
+        if out is not None:
+            out[...] = made
+        return made
+
+    return Streamed(some, X, width)

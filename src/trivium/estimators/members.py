@@ -20,7 +20,8 @@ from trivium.network.structure import Structure
 from trivium.outcomes import plain, table
 from trivium.report.progress import population_line, progress_line
 from trivium.tables.arrays import closed_up, some, taken, with_room
-from trivium.training import devices, memory
+from trivium.tables.streamed import Encoded, Streamed, rows_at_once
+from trivium.training import devices, memory, streaming
 from trivium.training.epochs import keys, start
 from trivium.training.history import History
 from trivium.training.loop import evaluate
@@ -40,17 +41,23 @@ AFTERWARDS = 0.8
 class Part(NamedTuple):
     """Encoded rows and what they are to be told apart by, or numbers."""
 
-    inputs: np.ndarray  # (n, n_inputs) float32
+    inputs: Encoded  # (n, n_inputs) float32
     y: np.ndarray  # (n,) numbers, or numbers of classes
     weights: np.ndarray  # (n,) float32
 
     def at(self, rows: np.ndarray) -> "Part":
         """Some of the rows."""
-        return Part(taken(self.inputs, rows, bucket(len(rows))), self.y[rows], some(self.weights, rows))
+        if isinstance(self.inputs, Streamed):
+            inputs = self.inputs.at(rows)
+        else:
+            inputs = taken(self.inputs, rows, bucket(len(rows)))
+        return Part(inputs, self.y[rows], some(self.weights, rows))
 
     def parted(self, rows: np.ndarray, others: np.ndarray) -> tuple["Part", "Part"]:
         """Some of the rows, both rising, in the memory of all of them: what this part held is there no more."""
         beside = self.at(others)
+        if isinstance(self.inputs, Streamed):
+            return self.at(rows), beside
         inputs = closed_up(self.inputs, rows, bucket(len(rows)))
         return Part(inputs, self.y[rows], some(self.weights, rows)), beside
 
@@ -146,10 +153,11 @@ def members_of(
             tables[kind] = _tables(frames[kind], task, first, aside)
         frame, (rows, rows_aside, baseline) = frames[kind], tables[kind]
         program = program_of(chosen, frame, task, rows.n)
+        rows = streaming.as_trained(rows, program.batch_size)
         init_key, order_key = keys((seed + candidate.seed) % 2**31)
         start_of = (program.network, chosen.initializer, candidate.seed)
         if start_of not in initial:
-            initial[start_of] = program.network.init(init_key, rows.X) if standing is None else standing
+            initial[start_of] = program.network.init(init_key, sampled(rows.X)) if standing is None else standing
         state = start(program, chosen.numbers, initial[start_of], order_key)
         history = History(task.metric, baseline)
         members.append(
@@ -169,8 +177,16 @@ def _tables(frame: Frame, task: Task, first: Part, aside: Part | None) -> tuple[
 def table_of(frame: Frame, task: Task, part: Part) -> Table:
     """Rows as a network is trained on."""
     classes, room = None if task.classes is None else part.y, bucket(len(part.inputs))
-    targets = with_room(frame.targets(part.y), room)
+    targets = frame.targets(part.y)
+    if isinstance(part.inputs, Streamed):
+        return as_table(part.inputs, targets, classes, part.weights)
+    targets = with_room(targets, room)
     return as_table(part.inputs, targets, classes, with_room(part.weights, room))
+
+
+def sampled(X: Encoded) -> np.ndarray:
+    """Rows that a network may begin from: all that are held, or some at even distances."""
+    return X.some(rows_at_once(X.shape[1])) if isinstance(X, Streamed) else X
 
 
 @dataclass(frozen=True)
@@ -297,7 +313,7 @@ def _least(history: History) -> float:
     return float(losses.min()) / (abs(history.baseline_loss) or 1.0) if losses.size else np.inf
 
 
-def on_rows(member: Member, frame: Frame, inputs: np.ndarray) -> np.ndarray:
+def on_rows(member: Member, frame: Frame, inputs: Encoded) -> np.ndarray:
     """A member's predictions of encoded rows, in the units of the targets."""
     network: Network = member.program.network
     best = member.state.best

@@ -10,6 +10,7 @@ import numpy as np
 
 from trivium.heads import Head
 from trivium.network import Network, Parameters
+from trivium.tables.streamed import Encoded
 from trivium.training import devices
 from trivium.training.loop import evaluate
 from trivium.training.program import predictor
@@ -37,7 +38,7 @@ class Model:
     low: Any = None
     high: Any = None
 
-    def predictions(self, rows: np.ndarray, encode: Encoder | None = None) -> np.ndarray:
+    def predictions(self, rows: Encoded, encode: Encoder | None = None) -> np.ndarray:
         """(n, n_inputs) encoded rows -> (n,) or (n, n_classes) float32, in the units of the scaled targets.
 
         encode  makes a block of rows, and the number of its first, into encoded ones; None where they are
@@ -55,7 +56,7 @@ class Model:
         return {name: value for name, value in vars(self).items() if name != "_compiled"}
 
 
-def average(models: Sequence[Model], rows: np.ndarray, encode: Encoder | None = None) -> np.ndarray:
+def average(models: Sequence[Model], rows: Encoded, encode: Encoder | None = None) -> np.ndarray:
     """The weighted mean of their predictions, float64, in the units of the targets; of one alone, its own."""
     if len(models) == 1:
         return in_units(models[0].predictions(rows, encode), models[0])

@@ -8,8 +8,8 @@ from sklearn.utils import check_random_state
 
 from trivium import candidates
 from trivium.estimators import models
-from trivium.estimators.members import Part, as_model, program_of, table_of
-from trivium.training import devices
+from trivium.estimators.members import Part, as_model, program_of, sampled, table_of
+from trivium.training import devices, streaming
 from trivium.training.epochs import keys, start
 from trivium.training.history import History
 from trivium.training.loop import train
@@ -40,10 +40,11 @@ def one_more(estimator: Any, X: Any, numbers: np.ndarray, sample_weight: Any, *,
     frame = estimator._frame(candidate.choices, numbers, standing_model)
     rows = table_of(frame, task, part)
     program = program_of(candidate.choices, frame, task, rows.n)
+    rows = streaming.as_trained(rows, program.batch_size)
     if getattr(estimator, "_state_", None) is None:
         init_key, order_key = keys(check_random_state(estimator.random_state).randint(2**31))
         if standing_model is None:
-            parameters = program.network.init(init_key, inputs)
+            parameters = program.network.init(init_key, sampled(inputs))
             estimator.history_ = History(task.metric, frame.baseline(rows))
         else:
             parameters = standing_model.parameters

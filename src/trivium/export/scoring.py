@@ -55,7 +55,7 @@ def as_table(estimator: Any, X: Any) -> Any:
 def encoded_rows(estimator: Any, X: Any) -> np.ndarray:
     """A table as the network takes it, (n, n_inputs) float32."""
     check_is_fitted(estimator)
-    return estimator._accept(X, first=False)
+    return np.asarray(estimator._accept(X, first=False))
 
 
 def export_scoring(estimator: Any) -> jax.export.Exported:

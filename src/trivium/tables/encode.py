@@ -23,14 +23,15 @@ def check_frame(schema: Schema, frame: nw.DataFrame) -> nw.DataFrame:
 
     Raises TableError that names every missing column.
     """
-    known = [entry.name for entry in (*schema.columns, *schema.dropped)]
-    missing = [column.name for column in schema.columns if column.name not in frame.columns]
+    known, given = {entry.name for entry in (*schema.columns, *schema.dropped)}, frame.columns
+    there = set(given)
+    missing = [column.name for column in schema.columns if column.name not in there]
     if missing:
-        others = [name for name in frame.columns if name not in known]
+        others = [name for name in given if name not in known]
         problems = [f"column {name!r} must be there as at fit, got none. {suggestion(name, others)}" if others else
                     f"column {name!r} must be there as at fit, got none. Add it." for name in missing]  # fmt: skip
         raise TableError("\n".join(problems))
-    extra = [name for name in frame.columns if name not in known]
+    extra = [name for name in given if name not in known]
     if extra:
         warnings.warn(f"columns that were not there at fit are ignored: {', '.join(extra)}.", stacklevel=5)
     return frame.select([column.name for column in schema.columns])
@@ -103,12 +104,20 @@ def block_encoder(schema: Schema, X: Any) -> Callable[..., np.ndarray] | None:
     places = schema.places_in_array
     if places is None or not is_numeric(X):
         return None
-    all_of_them, scaler = len(places) == X.shape[1], schema.scaler
+    fill = of_numbers(schema)
+    if len(places) == X.shape[1]:
+        return fill
+    return lambda block, first=0, out=None: fill(dense(block)[:, places], first, out)
+
+
+def of_numbers(schema: Schema) -> Callable[..., np.ndarray]:
+    """The same for blocks that hold the columns of a schema of numbers, and no others."""
+    scaler = schema.scaler
 
     def encoded(block: Any, first: int = 0, out: np.ndarray | None = None) -> np.ndarray:
         values = dense(block)
         out = np.empty((len(values), scaler.width), np.float32) if out is None else out
-        scaler.fill(out, values if all_of_them else values[:, places], first)
+        scaler.fill(out, values, first)
         return out
 
     return encoded

@@ -171,10 +171,15 @@ class Schema:
         """Of the numeric columns, together."""
         return scaler_of(self.numeric)
 
+    @property
+    def only_numbers(self) -> bool:
+        """Whether every column is one of numbers or truths."""
+        return not self.wide and all(column.kind in ("number", "boolean") for column in self.columns)
+
     @cached_property
     def places_in_array(self) -> np.ndarray | None:
         """Where the columns stand in an array of numbers, as learned from one; None where not all are numbers."""
-        if self.wide or not all(column.kind in ("number", "boolean") for column in self.columns):
+        if not self.only_numbers:
             return None
         if not all(column.name[:1] == "x" and column.name[1:].isdecimal() for column in self.columns):
             return None

@@ -1,6 +1,6 @@
 """Epochs, compiled: one program per set of static choices, in which every number is a traced array."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -135,17 +135,27 @@ def run_stacked(program: Program, calls: Sequence[Call]) -> list[tuple[State, Re
     return [jax.tree.map(lambda leaf, place=place: leaf[place], results) for place in range(len(calls))]
 
 
+class Visited(NamedTuple):
+    """What the steps of an epoch make and carry on."""
+
+    parameters: Any
+    optimizer: Any
+    sums: "_Sums"
+    losses: Array  # (STEPS,)
+
+
 @partial(jax.jit, static_argnames="program", inline=True)  # so that it is traced once: `run` asks for its record first
 def _epoch(
     program: Program, numbers: Mapping[str, Array], state: State, train: Rows, validation: Rows | None
 ) -> tuple[State, Record]:
     """Every row once, in a new order, then the rows kept aside."""
     key, order_key = jax.random.split(state.key)
-    carry = (state.parameters, state.optimizer)
-    steps = n_batches(train.n, program.batch_size) if program.batch_size != EVERY_ROW else 1
+    start = visited(state)
     if program.batch_size == EVERY_ROW:
-        carry, sums = _step(program, numbers, carry, take(train, 0, train.room), key, state.epoch)
-        losses = jnp.full(STEPS, -jnp.inf, jnp.float32).at[0].set(sums.loss / sums.weight)
+        carry, sums = _step(
+            program, numbers, (start.parameters, start.optimizer), take(train, 0, train.room), key, state.epoch
+        )
+        done = Visited(carry[0], carry[1], sums, start.losses.at[0].set(sums.loss / sums.weight))
     else:
         size, at_once = program.batch_size, train.room <= ORDERED
 
@@ -155,21 +165,50 @@ def _epoch(
 
         order = places_of(0, -(-train.room // size) * size) if at_once else None
 
-        def visit(place, so_far):
-            carry, sums, losses = so_far
+        def batch_at(place):
             first = place * size
             here = places_of(first, size) if order is None else lax.dynamic_slice_in_dim(order, first, size)
-            batch = picked(train, here, first)
-            noise_key = folded(key, place)
-            carry, new = _step(program, numbers, carry, batch, noise_key, state.epoch * steps + place)
-            # a step without a place writes behind the end, and so nowhere
-            losses = losses.at[_place(place, steps)].set(new.loss / new.weight, mode="drop")
-            return carry, _add(sums, new), losses
+            return picked(train, here, first)
 
-        losses = jnp.full(STEPS, -jnp.inf, jnp.float32)
-        carry, sums, losses = lax.fori_loop(0, steps, visit, (carry, _NOTHING, losses))
-    parameters: Any
-    parameters, optimizer = carry
+        steps = n_batches(train.n, size)
+        done = _visit(program, numbers, start, key, state.epoch, batch_at, (0, steps), steps)
+    return _end_of_epoch(program, state, key, done, validation)
+
+
+def visited(state: State) -> Visited:
+    """Before the first step of an epoch."""
+    return Visited(state.parameters, state.optimizer, _NOTHING, jnp.full(STEPS, -jnp.inf, jnp.float32))
+
+
+def _visit(
+    program: Program,
+    numbers: Mapping[str, Array],
+    start: Visited,
+    key: Array,
+    epoch: Any,
+    batch_at: Callable[[Any], Batch],
+    places: tuple[Any, Any],
+    steps: Any,
+) -> Visited:
+    """The steps of an epoch from a first place to before a last, of so many in all."""
+
+    def visit(place, so_far):
+        batch = batch_at(place)
+        carry, new = _step(
+            program, numbers, (so_far.parameters, so_far.optimizer), batch, folded(key, place), epoch * steps + place
+        )
+        # a step without a place writes behind the end, and so nowhere
+        losses = so_far.losses.at[_place(place, steps)].set(new.loss / new.weight, mode="drop")
+        return Visited(carry[0], carry[1], _add(so_far.sums, new), losses)
+
+    return lax.fori_loop(*places, visit, start)
+
+
+def _end_of_epoch(
+    program: Program, state: State, key: Array, done: Visited, validation: Rows | None
+) -> tuple[State, Record]:
+    """A look at the rows kept aside; the parameters are kept where they are the best so far."""
+    parameters, optimizer, sums, losses = done
     evaluated: Any = evaluation_parameters(optimizer, parameters)
     train_loss, train_metric = sums.loss / sums.weight, sums.metric / sums.weight
 
@@ -198,6 +237,49 @@ def _epoch(
     return state, Record(train_loss, train_metric, validation_loss, validation_metric, losses)
 
 
+# --- an epoch in parts --------------------------------------------------------------------------------------------
+
+end_of_epoch = partial(jax.jit, static_argnames="program")(_end_of_epoch)
+
+
+@partial(jax.jit, static_argnames="program")
+def visit(
+    program: Program,
+    numbers: Mapping[str, Array],
+    start: Visited,
+    key: Array,
+    epoch: Array,
+    part: Rows,
+    first: Array,
+    n: Array,
+) -> Visited:
+    """The steps on a part of the rows, which stand in the order of the epoch; `first` is the place of its first step,
+    n are the rows of the whole epoch."""
+    size = program.batch_size
+    places = first, first + n_batches(part.n, size)
+
+    def batch_at(place):
+        return take(part, (place - first) * size, size)
+
+    return _visit(program, numbers, start, key, epoch, batch_at, places, n_batches(n, size))
+
+
+@quickly
+def next_keys(key: Array) -> tuple[Array, Array]:
+    """The key of the next epoch, and that of its order."""
+    key, order_key = jax.random.split(key)
+    return key, order_key
+
+
+@partial(jax.jit, static_argnames="length")
+def order(order_key: Array, n: Array, first: Array, length: int) -> Array:
+    """The numbers of n rows in the order of an epoch, so many from a first on."""
+    return shuffled(order_key, length, n, first)
+
+
+# --- a step ---------------------------------------------------------------------------------------------------------
+
+
 def _step(
     program: Program, numbers: Mapping[str, Array], carry: Any, batch: Batch, key: Array, place: Any
 ) -> tuple[Any, "_Sums"]:
@@ -214,9 +296,12 @@ def _place(step: Any, steps: Any) -> Array:
     return jnp.where(step % apart == 0, step // apart, STEPS)
 
 
-def _look(program: Program, numbers: Mapping[str, Array], state: State, train: Rows) -> Snapshot:
-    """The network before its next epoch, and what a step by the probe batch would do to it."""
-    steps = n_batches(train.n, program.batch_size) if program.batch_size != EVERY_ROW else 1
+def _look(program: Program, numbers: Mapping[str, Array], state: State, train: Rows, n: Array) -> Snapshot:
+    """The network before its next epoch, and what a step by the probe batch would do to it.
+
+    n  rows of an epoch, of which `train` may hold but some
+    """
+    steps = n_batches(n, program.batch_size) if program.batch_size != EVERY_ROW else 1
     batch = snapshots.probe(train)
     now = program.at(numbers, state.epoch * steps)
     key, _ = jax.random.split(state.key)

@@ -18,6 +18,9 @@ SMALLEST = 128
 """Fewest rows of a prediction: in a matrix product of 64 rows, with 2 to 8 columns, the last bits are others than in
 one of more (measured on x86)."""
 
+MOST_NUMBERS = 1 << 23
+"""Of a block of rows."""
+
 
 def train(
     program: Program,
@@ -68,13 +71,13 @@ def evaluate(apply: Callable[[Any], Array], X: Any, encode: Callable[..., np.nda
     number of rows would compile anew.
     """
     devices.prepare()
-    n = X.shape[0]
-    if encode is not None and n >= 2 * BLOCK:
-        encode = _in_held_memory(encode)
+    n, length = X.shape[0], _rows_of_a_block(X.shape[1])
+    if encode is not None and n >= 2 * length:
+        encode = _in_held_memory(encode, length)
 
     @devices.undisturbed()
     def part(first: int) -> np.ndarray:
-        block = X[first : first + BLOCK]
+        block = X[first : first + length]
         block = block if encode is None else encode(block, first)
         size = max(SMALLEST, 1 << (len(block) - 1).bit_length())
         if len(block) < size:
@@ -84,7 +87,7 @@ def evaluate(apply: Callable[[Any], Array], X: Any, encode: Callable[..., np.nda
         return np.asarray(apply(block))[: n - first]
 
     first = part(0)  # alone: it may have to be compiled
-    others = range(BLOCK, n, BLOCK)
+    others = range(length, n, length)
     if not others:
         return first
     n_lanes = len(devices.lanes(len(others)))
@@ -94,12 +97,17 @@ def evaluate(apply: Callable[[Any], Array], X: Any, encode: Callable[..., np.nda
     return np.concatenate([first, *map(part, others)])
 
 
-def _in_held_memory(encode: Callable[..., np.ndarray]) -> Callable[[Any, int], np.ndarray]:
-    """The same, whole blocks of a thread after its first one in the same place."""
+def _rows_of_a_block(width: int) -> int:
+    """BLOCK, or of wide rows a smaller power of two."""
+    return min(BLOCK, max(SMALLEST, 1 << (MOST_NUMBERS // max(1, width)).bit_length() - 1))
+
+
+def _in_held_memory(encode: Callable[..., np.ndarray], length: int) -> Callable[[Any, int], np.ndarray]:
+    """The same, whole blocks of so many rows of a thread after its first one in the same place."""
     held = threading.local()
 
     def encoded(block: Any, first: int) -> np.ndarray:
-        if block.shape[0] < BLOCK:
+        if block.shape[0] < length:
             return encode(block, first)
         if not hasattr(held, "rows"):
             rows = encode(block, first)

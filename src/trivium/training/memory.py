@@ -9,6 +9,7 @@ import numpy as np
 from trivium.tables.arrays import free_memory
 from trivium.training.program import BLOCK, EVERY_ROW
 from trivium.training.rows import Table, bucket
+from trivium.training.streaming import is_streamed
 
 USABLE = 0.8
 """Of the memory that is free, how much a training may take."""
@@ -32,7 +33,7 @@ def of_tables(tables: Sequence[Table | None]) -> int:
         fill = bucket(len(table.X)) / max(1, len(table.X))
         for array in (table.X, table.targets, table.weights, table.places):
             if array is not None:
-                arrays[id(array)] = int(array.nbytes * fill)
+                arrays[id(array)] = int(array.dtype.itemsize * array.size * fill)
     return sum(arrays.values())
 
 
@@ -54,7 +55,8 @@ def of_step(parameters: Any, batch_size: int, n: int) -> int:
 
 def needed(members: Sequence[Any], n_lanes: int) -> int:
     """Bytes that these members need at once, when so many of them train at a time."""
-    tables = of_tables([table for member in members for table in (member.rows, member.aside)])
+    held = [member.rows for member in members if not is_streamed(member.rows)]
+    tables = of_tables([*held, *(member.aside for member in members)])
     steps = sorted(
         (of_step(member.state.parameters, member.program.batch_size, member.rows.n) for member in members), reverse=True
     )

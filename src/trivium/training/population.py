@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from trivium.training import devices, interruption, snapshots
+from trivium.training import devices, interruption, snapshots, streaming
 from trivium.training import epochs as programs
 from trivium.training.batches import Rows
 from trivium.training.devices import Lane
@@ -150,7 +150,7 @@ class _Runner:
         until = min(self.until, snapshots.next_due(epoch, self.apart)) if self.member.watched else self.until
         self.wanted = min(length, until - epoch)
 
-    def look(self, beside: Executor, state: State, rows: Rows) -> Future | None:
+    def look(self, beside: Executor, state: State, rows: Rows | Table) -> Future | None:
         """At the network before its chunk, where a look is due; in another thread, so that both programs compile at
         once."""
         if not (self.member.watched and snapshots.due(self.member.epochs, self.apart)):
@@ -158,7 +158,8 @@ class _Runner:
 
         def look() -> Snapshot:
             with devices.undisturbed():
-                return programs.look(self.program, self.numbers, state, rows)
+                some = streaming.probe(rows) if isinstance(rows, Table) else rows
+                return programs.look(self.program, self.numbers, state, some, np.int32(rows.n))
 
         return beside.submit(look)
 
@@ -227,14 +228,17 @@ class _Run:
         for runner in group:
             member = runner.member
             runner.ask(min(other.length for other in group))
-            rows = self.store.rows(member.rows, lane.device)
+            streamed = streaming.is_streamed(member.rows)
+            rows = member.rows if streamed else self.store.rows(member.rows, lane.device)
             aside = None if member.aside is None else self.store.rows(member.aside, lane.device, blocks=True)
             patience = PATIENT if aside is None else self.patience
             state = member.state if lane.device is None else jax.device_put(member.state, lane.device)
             calls.append((runner.numbers, state, rows, aside, np.int32(member.epochs + runner.wanted), patience))
         with devices.undisturbed(), devices.threads(1) as beside:
             seen = [runner.look(beside, *call[1:3]) for runner, call in zip(group, calls, strict=True)]
-            if lane.at_once == 1:
+            if streaming.is_streamed(group[0].member.rows):
+                results = [streaming.run(group[0].program, lane.device, *call) for call in calls]
+            elif lane.at_once == 1:
                 run = programs.run_briefly if group[0].brief else programs.run
                 results = [run(group[0].program, *calls[0])]
             else:

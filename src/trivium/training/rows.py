@@ -8,6 +8,7 @@ import numpy as np
 from jax import Array
 
 from trivium.tables.arrays import filled
+from trivium.tables.streamed import Encoded, Streamed
 from trivium.training.batches import Rows
 from trivium.training.program import BLOCK
 
@@ -18,7 +19,7 @@ SMALLEST_BUCKET = 64
 class Table(NamedTuple):
     """Rows on the host, ready for the network."""
 
-    X: np.ndarray  # (n, n_features) float32
+    X: Encoded  # (n, n_features) float32
     targets: np.ndarray  # (n,) or (n, width), as the loss takes them
     weights: np.ndarray  # (n,) float32
     spread: float | None = None  # variance of the targets, over which a squared distance is an R2
@@ -43,7 +44,7 @@ class Store:
     """Rows of many tables on devices; an array that several tables share goes to a device once."""
 
     def __init__(self) -> None:
-        self._arrays: dict[Any, tuple[np.ndarray, Array]] = {}
+        self._arrays: dict[Any, tuple[Encoded, Array]] = {}
         self._lock = threading.Lock()
 
     def rows(self, table: Table, device: Any, *, blocks: bool = False) -> Rows:
@@ -58,14 +59,15 @@ class Store:
         places = None if table.places is None else self._placed(table.places, sizes[False], device)
         return Rows(X, targets, weights, places, np.asarray(table.n, np.int32))
 
-    def _placed(self, array: np.ndarray, size: int, device: Any) -> Array:
+    def _placed(self, array: Encoded, size: int, device: Any) -> Array:
         """Filled up with copies of its rows: those have a loss and a gradient, which a row of zeros may not have."""
         key = (id(array), size, device)
         with self._lock:
             if key not in self._arrays:
-                whole = getattr(array, "whole", None)  # of rows that stand in an array of that size already
+                rows = np.asarray(array) if isinstance(array, Streamed) else array
+                whole = getattr(rows, "whole", None)  # of rows that stand in an array of that size already
                 if whole is None or len(whole) != size:
-                    whole = array if len(array) == size else filled(array, size)
+                    whole = rows if len(rows) == size else filled(rows, size)
                 # beside its copy stands the array, so that no other one comes to have its id
                 self._arrays[key] = (array, jax.device_put(whole, device))
             return self._arrays[key][1]

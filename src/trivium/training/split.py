@@ -3,13 +3,14 @@
 import numpy as np
 
 from trivium.moments import mean_and_variance
+from trivium.tables.streamed import Encoded
 from trivium.training.rows import Table
 
 FEWEST_ROWS_ASIDE = 10
 """A validation part of fewer rows cannot tell a good epoch from a lucky one, and is not kept aside."""
 
 
-def table(X: np.ndarray, targets: np.ndarray, classes: np.ndarray | None, weights: np.ndarray | None = None) -> Table:
+def table(X: Encoded, targets: np.ndarray, classes: np.ndarray | None, weights: np.ndarray | None = None) -> Table:
     """Rows, of equal weight unless told; without classes the targets are numbers, and have a spread."""
     weights = np.ones(len(X), np.float32) if weights is None else weights
     spread = None if classes is not None else float(mean_and_variance(targets)[1].mean()) or 1.0

@@ -1,0 +1,97 @@
+"""Epochs over rows that are encoded as they come: the steps of an epoch in parts, the next part made meanwhile.
+
+The order of the rows, the batches and the random numbers are those of a table held whole.
+"""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+import numpy as np
+
+from trivium.tables.arrays import aligned
+from trivium.tables.streamed import Streamed, rows_at_once
+from trivium.training import epochs as programs
+from trivium.training.batches import Rows
+from trivium.training.epochs import Record
+from trivium.training.program import CHUNK, EVERY_ROW, Program, State
+from trivium.training.rows import Table
+from trivium.training.snapshots import PROBE
+
+
+def is_streamed(table: Table) -> bool:
+    """Whether its rows are encoded as they come."""
+    return isinstance(table.X, Streamed)
+
+
+def whole(table: Table) -> Table:
+    """The same with its rows held."""
+    return table._replace(X=np.asarray(table.X))
+
+
+def as_trained(table: Table, batch_size: int) -> Table:
+    """The rows as a program with such batches takes them: held where a batch is all of them."""
+    return whole(table) if is_streamed(table) and (batch_size == EVERY_ROW or batch_size >= table.n) else table
+
+
+def probe(table: Table) -> Rows:
+    """Rows at even distances for a look at the network."""
+    places = np.arange(min(PROBE, table.n), dtype=np.int64) * table.n // min(PROBE, table.n)
+    return _picked(table, places if table.places is None else table.places[places])
+
+
+def run(
+    program: Program,
+    device: Any,
+    numbers: Mapping[str, Any],
+    state: State,
+    train: Table,
+    validation: Rows | None,
+    last_epoch: Any,
+    patience: Any,
+) -> tuple[State, Record]:
+    """`epochs.run` for rows that are encoded as they come, on one of JAX's devices or where it computes by itself."""
+    first_epoch, records = int(state.epoch), []
+    while len(records) < CHUNK and first_epoch + len(records) < last_epoch:
+        if not bool(state.finite) or int(state.epoch) - int(state.best_epoch) > patience:
+            break
+        key, order_key = programs.next_keys(state.key)
+        visited = programs.visited(state)
+        for first, part in _parts(train, order_key, program.batch_size, device):
+            place = np.int32(first // program.batch_size)
+            visited = programs.visit(program, numbers, visited, key, state.epoch, part, place, np.int32(train.n))
+        state, record = programs.end_of_epoch(program, state, key, visited, validation)
+        records.append(jax.tree.map(np.asarray, record))
+    missing = [jax.tree.map(lambda leaf: np.full_like(leaf, np.nan), records[0])] * (CHUNK - len(records))
+    return state, jax.tree.map(lambda *leaves: np.stack(leaves), *records, *missing)
+
+
+def _parts(train: Table, order_key: Any, batch_size: int, device: Any) -> Iterator[tuple[int, Rows]]:
+    """The rows of an epoch in its order, some batches at a time, each part with the place of its first row."""
+    length = max(1, rows_at_once(train.X.shape[1]) // batch_size) * batch_size
+
+    def part(first: int) -> Rows:
+        numbers = np.asarray(programs.order(order_key, np.int32(train.n), np.int32(first), length))
+        places = numbers if train.places is None else train.places[numbers]
+        rows = _picked(train, places)._replace(n=np.asarray(min(length, train.n - first), np.int32))
+        return rows if device is None else jax.device_put(rows, device)
+
+    starts = range(0, train.n, length)
+    with ThreadPoolExecutor(1, "trivium") as beside:
+        coming = beside.submit(part, 0)
+        for first in starts:
+            here = coming.result()
+            if first + length < train.n:
+                coming = beside.submit(part, first + length)
+            yield first, here
+
+
+def _picked(table: Table, places: np.ndarray) -> Rows:
+    """These rows, encoded, where JAX takes them without a copy."""
+    assert isinstance(table.X, Streamed)
+    X: Any = aligned(len(places), table.X.shape[1])
+    table.X.fill(X, places)
+    targets: Any = table.targets[places]
+    weights: Any = table.weights[places]
+    return Rows(X, targets, weights, None, np.asarray(len(places), np.int32))
