@@ -29,7 +29,7 @@ ASKED = 4096
 WIDTHS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
 """Of nearness, over the usual distance to the tenth nearest row."""
 
-PRIORS, SHARES = (0.3, 1.0, 3.0), (0.5, 0.75, 1.0)
+PRIORS, SHARES = (0.03, 0.1, 0.3, 1.0, 3.0), (0.5, 0.75, 1.0)
 """How many rows that lack nothing are counted in, and how much of the average is added."""
 
 SURE = 3.0
