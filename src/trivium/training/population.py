@@ -150,10 +150,15 @@ class _Runner:
         until = min(self.until, snapshots.next_due(epoch, self.apart)) if self.member.watched else self.until
         self.wanted = min(length, until - epoch)
 
+    @property
+    def looks(self) -> bool:
+        """Whether a look at it is due."""
+        return self.member.watched and snapshots.due(self.member.epochs, self.apart)
+
     def look(self, beside: Executor, state: State, rows: Rows | Table) -> Future | None:
         """At the network before its chunk, where a look is due; in another thread, so that both programs compile at
         once."""
-        if not (self.member.watched and snapshots.due(self.member.epochs, self.apart)):
+        if not self.looks:
             return None
 
         def look() -> Snapshot:
@@ -235,6 +240,9 @@ class _Run:
             state = member.state if lane.device is None else jax.device_put(member.state, lane.device)
             calls.append((runner.numbers, state, rows, aside, np.int32(member.epochs + runner.wanted), patience))
         with devices.undisturbed(), devices.threads(1) as beside:
+            new = lane.at_once == 1 and not streaming.is_streamed(group[0].member.rows)
+            if new and group[0].looks and group[0].program not in self.known and not group[0].brief:
+                programs.run.trace(group[0].program, *calls[0])  # first: what it shares with a look is traced once
             seen = [runner.look(beside, *call[1:3]) for runner, call in zip(group, calls, strict=True)]
             if streaming.is_streamed(group[0].member.rows):
                 results = [streaming.run(group[0].program, lane.device, *call) for call in calls]

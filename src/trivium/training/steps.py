@@ -1,6 +1,7 @@
 """One update of a network by a batch."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -31,6 +32,7 @@ class Update(NamedTuple):
         return network.absorb(optax.apply_updates(parameters, self.updates), self.news)
 
 
+@partial(jax.jit, static_argnames="program", inline=True)  # so that an epoch and a look at it trace it but once
 def update(
     program: Program, numbers: Mapping[str, Any], parameters: Parameters, optimizer: Any, batch: Batch, key: Array
 ) -> Update:
