@@ -24,7 +24,7 @@ from trivium.report.diagnosis import (
     numbers,
 )
 from trivium.report.evidence import BOUND, Picture, picture_of
-from trivium.report.parts import BLUE, GREY, ORANGE, card_of, document, table_of
+from trivium.report.parts import BLUE, GREY, ORANGE, card_of, document, logarithmic_ticks, table_of
 
 RED = "#d6453d"
 MORE, READ = both("What this is, and what to read", "这是什么，以及延伸阅读"), both("Further reading", "延伸阅读")
@@ -172,7 +172,12 @@ def figure_of(picture: Picture, lang: str) -> go.Figure:
         yaxis_title=said(picture.height, lang),
         yaxis_type="log" if picture.logarithmic else "linear",
     )
-    figure.update_yaxes(exponentformat="power")
+    seen = np.concatenate([*picture.lines.values(), *picture.levels.values()]) if picture.logarithmic else np.zeros(0)
+    seen = np.log10(seen[np.isfinite(seen) & (seen > 0)])
+    if seen.size:
+        figure.update_yaxes(**logarithmic_ticks(float(seen.min()), float(seen.max())))
+    else:
+        figure.update_yaxes(exponentformat="power")
     return figure
 
 

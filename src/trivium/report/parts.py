@@ -1,5 +1,6 @@
 """What pages are made of: a document, its style, tables and figures."""
 
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -67,3 +68,25 @@ def card_of(figure: go.Figure) -> str:
         full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True}
     )
     return f'<div class="figure">{inner}</div>'
+
+
+DIGITS = ((4, (1,)), (2, (1, 3)), (1, (1, 2, 5)), (0, (1, 1.5, 2, 3, 5, 7)))
+"""On a logarithmic axis, those that are named where it spans more than so many decades."""
+
+MOST_DECADES = 8
+"""Of a logarithmic axis that are named, about; of a longer one every second, or third."""
+
+
+def logarithmic_ticks(low: float, high: float) -> dict[str, list]:
+    """Which numbers a logarithmic axis names, for plotly, between these logarithms to base 10.
+
+    None where too few would stand there: plotly then names its own.
+    """
+    span = max(high - low, 1e-9)
+    digits = next(digits for decades, digits in DIGITS if span > decades)
+    apart = max(1, round(span / MOST_DECADES))
+    powers = range(math.floor(low) - 1, math.ceil(high) + 2)
+    ticks = [digit * 10.0**power for power in powers if power % apart == 0 for digit in digits]
+    if sum(low <= math.log10(tick) <= high for tick in ticks) < 2:
+        return {}
+    return {"tickvals": ticks, "ticktext": [f"{tick:.3g}" for tick in ticks]}

@@ -7,11 +7,8 @@ from html import escape
 import numpy as np
 import plotly.graph_objects as go
 
-from trivium.report.parts import BLUE, GREY, ORANGE, RED, card_of, document, table_of
+from trivium.report.parts import BLUE, GREY, ORANGE, RED, card_of, document, logarithmic_ticks, table_of
 from trivium.report.scores import in_digits
-
-DIGITS = ((4, (1,)), (2, (1, 3)), (1, (1, 2, 5)), (0, (1, 1.5, 2, 3, 5, 7)))
-"""Of losses on a logarithmic axis, those that are named where it spans more than so many decades."""
 
 COLOURS = (BLUE, ORANGE, "#3f9d63", "#a45cc8", "#c9a227", "#d0497a", "#2fa7a7", "#8c6d4f")
 
@@ -119,9 +116,7 @@ def figure(
     picture.update_xaxes(title="learning rate", type="log", exponentformat="power", dtick=1)
     picture.update_yaxes(title="best validation loss", type="log" if logarithmic else "linear", range=[low, high])
     if logarithmic:
-        digits = next(digits for decades, digits in DIGITS if high - low > decades)
-        ticks = [digit * 10.0**power for power in range(int(low) - 2, int(high) + 2) for digit in digits]
-        picture.update_yaxes(tickvals=ticks, ticktext=[f"{tick:.3g}" for tick in ticks])
+        picture.update_yaxes(**logarithmic_ticks(low, high))
     return picture
 
 

@@ -128,5 +128,7 @@ def rows_at_once(width: int) -> int:
 
 def too_large(n: int, width: int) -> bool:
     """Whether an encoded table of this size is not to be held whole."""
+    if n * width <= AT_ONCE or n * width > MOST_HELD:
+        return n * width > MOST_HELD
     free = free_memory()
-    return n * width > MOST_HELD or (free is not None and 4 * n * width > OF_FREE_MEMORY * free)
+    return free is not None and 4 * n * width > OF_FREE_MEMORY * free

@@ -4,7 +4,6 @@ The order of the rows, the batches and the random numbers are those of a table h
 """
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -12,6 +11,7 @@ import numpy as np
 
 from trivium.tables.arrays import aligned
 from trivium.tables.streamed import Streamed, rows_at_once
+from trivium.training import devices
 from trivium.training import epochs as programs
 from trivium.training.batches import Rows
 from trivium.training.epochs import Record
@@ -71,6 +71,7 @@ def _parts(train: Table, order_key: Any, batch_size: int, device: Any) -> Iterat
     """The rows of an epoch in its order, some batches at a time, each part with the place of its first row."""
     length = max(1, rows_at_once(train.X.shape[1]) // batch_size) * batch_size
 
+    @devices.undisturbed()
     def part(first: int) -> Rows:
         numbers = np.asarray(programs.order(order_key, np.int32(train.n), np.int32(first), length))
         places = numbers if train.places is None else train.places[numbers]
@@ -78,7 +79,7 @@ def _parts(train: Table, order_key: Any, batch_size: int, device: Any) -> Iterat
         return rows if device is None else jax.device_put(rows, device)
 
     starts = range(0, train.n, length)
-    with ThreadPoolExecutor(1, "trivium") as beside:
+    with devices.threads(1) as beside:
         coming = beside.submit(part, 0)
         for first in starts:
             here = coming.result()
