@@ -8,6 +8,7 @@ from scipy.sparse import csr_matrix
 import trivium
 from trivium.estimators import order
 from trivium.tables import streamed
+from trivium.training import population
 
 N = 3000
 KINDS = {
@@ -139,3 +140,27 @@ def test_rows_are_read_as_those_of_an_array():
     np.testing.assert_array_equal(rows.some(7), table[::3] + 1)
     with pytest.raises(ValueError, match="without a copy"):
         np.array(rows, copy=False)
+
+
+def test_a_time_limit_cuts_a_long_epoch(monkeypatch, rows):
+    X, y = rows
+    monkeypatch.setattr(population, "SLICE", 1e-9)  # an epoch in parts of one batch
+    model = trivium.NeuralRegressor(**PLAIN | {"batch_size": 64}, time_limit=1e-3, on_problem="ignore").fit(X, y)
+    assert model.history_.ending == "time limit"
+    assert len(model.history_) == 1
+    assert np.isfinite(model.history_.validation_loss).all()
+
+
+def test_epochs_in_parts_are_those_at_once(monkeypatch, rows):
+    X, y = rows
+    at_once = trivium.NeuralRegressor(**PLAIN).fit(X, y)
+    monkeypatch.setattr(population, "SLICE", 1e-9)
+    assert_alike(at_once, trivium.NeuralRegressor(**PLAIN, time_limit=1000).fit(X, y), X)
+
+
+def test_what_is_too_large(monkeypatch):
+    assert streamed.too_large(10_000_000, 10)
+    assert not streamed.too_large(1_000_000, 10)
+    monkeypatch.setattr(streamed, "free_memory", lambda: 50_000_000)
+    assert streamed.too_large(1_000_000, 10)
+    assert not streamed.too_large(1000, 10)

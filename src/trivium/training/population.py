@@ -34,6 +34,9 @@ BRIEF = 0.05
 STEP, SPEED = 5e-5, 2e10
 """Seconds of a step of almost nothing, and operations in a second; both roughly, of one core."""
 
+SLICE = 0.01
+"""Of a time limit, what a part of an epoch should take, as an estimate that may be several times too low."""
+
 PATIENT = np.int32(2**30)
 """Epochs without progress that no run ever comes to."""
 
@@ -130,6 +133,7 @@ class _Runner:
     already: float  # seconds of training before this one
     brief: bool  # whether to compile its program would take longer than to run it
     apart: int  # epochs from one look at it to the next
+    most: int | None  # rows of a part where its epochs are run in parts; None: they are not
     until: int = 0  # the epoch that it may go to for now
     length: int = 1  # epochs of its next chunk
     wanted: int = 0  # epochs asked of its chunk
@@ -203,10 +207,18 @@ class _Run:
             numbers = programs.traced({**member.numbers, **scheduled})
             brief = _seconds(member, epochs, steps) < BRIEF
             apart = snapshots.every(steps, epochs)
-            runner = _Runner(member, program, numbers, first + epochs, already, brief, apart)
+            most = self._rows_of_a_part(member, program, steps)
+            runner = _Runner(member, program, numbers, first + epochs, already, brief, apart, most)
             runner.until = runner.last if first_rung is None else min(runner.last, first + first_rung)
             if epochs > 0:
                 self.waiting.append(runner)
+
+    def _rows_of_a_part(self, member: Member, program: Program, steps: int) -> int | None:
+        """Of epochs that are run in parts: for their rows are encoded as they come, or a limit may have to cut them."""
+        share = SLICE * self.budget / _seconds(member, 1, steps)
+        if streaming.is_streamed(member.rows):
+            return member.rows.n if share > 1 else max(1, int(share * member.rows.n))
+        return None if share > 1 or program.batch_size == EVERY_ROW else max(1, int(share * member.rows.n))
 
     def take(self, lane: Lane, lanes_left: int, flying: Iterable[list[_Runner]]) -> list[_Runner]:
         """The members that a free lane trains next: those with the fewest epochs, an equal part of those that wait.
@@ -233,19 +245,23 @@ class _Run:
         for runner in group:
             member = runner.member
             runner.ask(min(other.length for other in group))
-            streamed = streaming.is_streamed(member.rows)
-            rows = member.rows if streamed else self.store.rows(member.rows, lane.device)
+            in_parts = runner.most is not None and (lane.at_once == 1 or streaming.is_streamed(member.rows))
+            rows = member.rows if in_parts else self.store.rows(member.rows, lane.device)
             aside = None if member.aside is None else self.store.rows(member.aside, lane.device, blocks=True)
             patience = PATIENT if aside is None else self.patience
             state = member.state if lane.device is None else jax.device_put(member.state, lane.device)
             calls.append((runner.numbers, state, rows, aside, np.int32(member.epochs + runner.wanted), patience))
         with devices.undisturbed(), devices.threads(1) as beside:
-            new = lane.at_once == 1 and not streaming.is_streamed(group[0].member.rows)
-            if new and group[0].looks and group[0].program not in self.known and not group[0].brief:
-                programs.run.trace(group[0].program, *calls[0])  # first: what it shares with a look is traced once
+            one, parts = group[0], isinstance(calls[0][2], Table)
+            if lane.at_once == 1 and one.looks and one.program not in self.known and not one.brief and not parts:
+                programs.run.trace(one.program, *calls[0])  # first: what it shares with a look is traced once
             seen = [runner.look(beside, *call[1:3]) for runner, call in zip(group, calls, strict=True)]
-            if streaming.is_streamed(group[0].member.rows):
-                results = [streaming.run(group[0].program, lane.device, *call) for call in calls]
+            if parts:
+                until = self.began + self.budget
+                results = [
+                    streaming.run(runner.program, lane.device, *call, most=runner.most, until=until)
+                    for runner, call in zip(group, calls, strict=True)
+                ]
             elif lane.at_once == 1:
                 run = programs.run_briefly if group[0].brief else programs.run
                 results = [run(group[0].program, *calls[0])]

@@ -1,8 +1,9 @@
-"""Epochs over rows that are encoded as they come: the steps of an epoch in parts, the next part made meanwhile.
+"""Epochs in parts: rows that are encoded as they come, the next part made meanwhile, and epochs that a limit may cut.
 
-The order of the rows, the batches and the random numbers are those of a table held whole.
+The order of the rows, the batches and the random numbers are those of a table that a call runs through at once.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -50,26 +51,39 @@ def run(
     validation: Rows | None,
     last_epoch: Any,
     patience: Any,
+    *,
+    most: int | None = None,
+    until: float = np.inf,
 ) -> tuple[State, Record]:
-    """`epochs.run` for rows that are encoded as they come, on one of JAX's devices or where it computes by itself."""
+    """`epochs.run` in parts, on one of JAX's devices or where it computes by itself.
+
+    most   rows of a part, about; None: as many as memory suggests
+    until  when, on the clock of `time.perf_counter`, an epoch ends after the part that is under way; it counts as one
+    """
     first_epoch, records = int(state.epoch), []
     while len(records) < CHUNK and first_epoch + len(records) < last_epoch:
         if not bool(state.finite) or int(state.epoch) - int(state.best_epoch) > patience:
             break
         key, order_key = programs.next_keys(state.key)
         visited = programs.visited(state)
-        for first, part in _parts(train, order_key, program.batch_size, device):
+        for first, part in _parts(train, order_key, program.batch_size, device, most):
             place = np.int32(first // program.batch_size)
             visited = programs.visit(program, numbers, visited, key, state.epoch, part, place, np.int32(train.n))
+            jax.block_until_ready(visited.sums)  # while the next part is made, and so that no more parts are held
+            if time.perf_counter() >= until:
+                break
         state, record = programs.end_of_epoch(program, state, key, visited, validation)
         records.append(jax.tree.map(np.asarray, record))
+        if time.perf_counter() >= until:
+            break
     missing = [jax.tree.map(lambda leaf: np.full_like(leaf, np.nan), records[0])] * (CHUNK - len(records))
     return state, jax.tree.map(lambda *leaves: np.stack(leaves), *records, *missing)
 
 
-def _parts(train: Table, order_key: Any, batch_size: int, device: Any) -> Iterator[tuple[int, Rows]]:
+def _parts(train: Table, order_key: Any, batch_size: int, device: Any, most: int | None) -> Iterator[tuple[int, Rows]]:
     """The rows of an epoch in its order, some batches at a time, each part with the place of its first row."""
-    length = max(1, rows_at_once(train.X.shape[1]) // batch_size) * batch_size
+    rows = min(rows_at_once(train.X.shape[1]), train.n, train.n if most is None else most)
+    length = batch_size << max(0, (rows // batch_size).bit_length() - 1)  # few lengths, so that few are compiled
 
     @devices.undisturbed()
     def part(first: int) -> Rows:
@@ -89,10 +103,12 @@ def _parts(train: Table, order_key: Any, batch_size: int, device: Any) -> Iterat
 
 
 def _picked(table: Table, places: np.ndarray) -> Rows:
-    """These rows, encoded, where JAX takes them without a copy."""
-    assert isinstance(table.X, Streamed)
+    """These rows, where JAX takes them without a copy."""
     X: Any = aligned(len(places), table.X.shape[1])
-    table.X.fill(X, places)
+    if isinstance(table.X, Streamed):
+        table.X.fill(X, places)
+    else:
+        np.take(table.X, places, axis=0, out=X, mode="clip")
     targets: Any = table.targets[places]
     weights: Any = table.weights[places]
     return Rows(X, targets, weights, None, np.asarray(len(places), np.int32))
