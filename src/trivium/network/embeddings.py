@@ -6,7 +6,7 @@ is compiled for every number of rows. `embeddings.get("pbld")` makes one by its 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, Protocol
 
@@ -311,6 +311,14 @@ def name_of(embedding: Embedding) -> str:
     """What people call an embedding."""
     kind = type(embedding)
     return next((name for name, known in EMBEDDINGS.items() if known is kind), kind.__name__)
+
+
+def described(embedding: Embedding) -> str:
+    """Its name, and what of it is not as usual: "joined (bins 64)"."""
+    known = fields(embedding) if is_dataclass(embedding) else ()
+    unusual = [(one.name, getattr(embedding, one.name)) for one in known if one.default != getattr(embedding, one.name)]
+    words = ", ".join(f"{name} {value}" for name, value in unusual)
+    return f"{name_of(embedding)} ({words})" if words else name_of(embedding)
 
 
 def _linear_init(key: Array, n_columns: int, n_in: int, outputs: int, dtype: Any) -> Arrays:

@@ -58,7 +58,7 @@ class Structure:
         """The same for people: the gates, which `feature_selection` says, left out, and an embedding by its name."""
         words = self._unusual()
         words.pop("gated", None)
-        return words | ({"embedding": embeddings.name_of(self.embedding)} if self.embedding is not None else {})
+        return words | ({"embedding": embeddings.described(self.embedding)} if self.embedding is not None else {})
 
     def _unusual(self) -> dict[str, Any]:
         words = {one.name: getattr(self, one.name) for one in fields(self)}
