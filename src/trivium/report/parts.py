@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Any
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
@@ -77,7 +78,7 @@ MOST_DECADES = 8
 """Of a logarithmic axis that are named, about; of a longer one every second, or third."""
 
 
-def logarithmic_ticks(low: float, high: float) -> dict[str, list]:
+def logarithmic_ticks(low: float, high: float) -> dict[str, Any]:
     """Which numbers a logarithmic axis names, for plotly, between these logarithms to base 10.
 
     None where too few would stand there: plotly then names its own.
