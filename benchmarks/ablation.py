@@ -30,6 +30,7 @@ VARIANTS = {
     "half as wide": {"hidden_widths": (128, 128, 128)},
     "learning rate halved": {"learning_rate": 1e-3},
     "robust scaling": {"scaling": "robust"},
+    "rows nearby not asked": {"neighbours": False},
 }
 """What is changed of `preset="default"`."""
 
