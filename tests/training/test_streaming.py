@@ -8,7 +8,10 @@ from scipy.sparse import csr_matrix
 import trivium
 from trivium.estimators import order
 from trivium.tables import streamed
-from trivium.training import population
+from trivium.training import population, streaming
+from trivium.training.epochs import STEPS
+from trivium.training.program import CHUNK, State
+from trivium.training.rows import Table
 
 N = 3000
 KINDS = {
@@ -164,3 +167,12 @@ def test_what_is_too_large(monkeypatch):
     monkeypatch.setattr(streamed, "free_memory", lambda: 50_000_000)
     assert streamed.too_large(1_000_000, 10)
     assert not streamed.too_large(1000, 10)
+
+
+def test_without_an_epoch_to_run_nothing_changes(rows):
+    table = Table(rows[0][:, :1] * 0, rows[1].astype(np.float32), np.ones(N, np.float32))
+    state = State(*[np.asarray(0)] * 7, finite=np.asarray(False))
+    same, record = streaming.run(None, None, {}, state, table, None, 5, 5)
+    assert same is state
+    assert record.step_loss.shape == (CHUNK, STEPS)
+    assert np.isnan(record.train_loss).all()

@@ -15,10 +15,13 @@ from trivium.tables.streamed import Streamed, rows_at_once
 from trivium.training import devices
 from trivium.training import epochs as programs
 from trivium.training.batches import Rows
-from trivium.training.epochs import Record
+from trivium.training.epochs import STEPS, Record
 from trivium.training.program import CHUNK, EVERY_ROW, Program, State
 from trivium.training.rows import Table
 from trivium.training.snapshots import PROBE
+
+NO_EPOCH = Record(*[np.asarray(np.nan, np.float32)] * 4, step_loss=np.full(STEPS, np.nan, np.float32))  # pyright: ignore
+"""What stands in the record of a chunk behind the last epoch."""
 
 
 def is_streamed(table: Table) -> bool:
@@ -76,7 +79,7 @@ def run(
         records.append(jax.tree.map(np.asarray, record))
         if time.perf_counter() >= until:
             break
-    missing = [jax.tree.map(lambda leaf: np.full_like(leaf, np.nan), records[0])] * (CHUNK - len(records))
+    missing = [NO_EPOCH] * (CHUNK - len(records))
     return state, jax.tree.map(lambda *leaves: np.stack(leaves), *records, *missing)
 
 
