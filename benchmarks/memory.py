@@ -27,11 +27,13 @@ WORK = {
     "schema and encoding": "frame = as_frame(X)\nX = X if frame is None else frame\nE = encode(learn_schema(X), X)",
     "one epoch and predict": "y = np.asarray(random.standard_normal(n))\n"
     "model = NeuralRegressor((16,), epochs=1, batch_size=4096, patience=None).fit(X, y)\nmodel.predict(X)",
+    "the same of classes": "y = (random.random(n) < 0.3).astype(int)\n"
+    "model = NeuralClassifier((16,), epochs=1, batch_size=4096, patience=None).fit(X, y)\nmodel.predict(X)",
 }
 PROCESS = """
 import resource, time
 import jax, numpy as np
-from trivium import NeuralRegressor
+from trivium import NeuralClassifier, NeuralRegressor
 from trivium.tables.encode import encode
 from trivium.tables.read import as_frame
 from trivium.tables.schema import learn_schema

@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 import trivium
 from trivium.estimators import order
 from trivium.tables import streamed
-from trivium.training import population, streaming
+from trivium.training import population, split, streaming
 from trivium.training.epochs import STEPS
 from trivium.training.program import CHUNK, State
 from trivium.training.rows import Table
@@ -176,3 +176,16 @@ def test_without_an_epoch_to_run_nothing_changes(rows):
     assert same is state
     assert record.step_loss.shape == (CHUNK, STEPS)
     assert np.isnan(record.train_loss).all()
+
+
+def test_many_rows_are_parted_class_by_class(monkeypatch):
+    classes = np.random.default_rng(0).choice(4, 20_000, p=[0.0002, 0.1, 0.2, 0.6998])
+    classes[:2] = 0
+    usual = split.parts(len(classes), classes, 0.1, np.random.RandomState(0))
+    monkeypatch.setattr(split, "MANY", 1000)
+    first, aside = split.parts(len(classes), classes, 0.1, np.random.RandomState(0))
+    assert np.array_equal(np.sort(np.concatenate([first, aside])), np.arange(len(classes)))
+    assert (np.diff(first) > 0).all()
+    assert (np.diff(aside) > 0).all()
+    assert np.bincount(classes[first])[0] >= 1
+    np.testing.assert_allclose(np.bincount(classes[aside]), np.bincount(classes[usual[1]]), atol=1)

@@ -28,6 +28,9 @@ def target_facts(targets: np.ndarray, kind: str | None = None, width: int | None
     if whole and targets.ndim > 1 and targets.shape[-1] > 1 and targets.max(initial=0) > 1:
         counts = np.bincount(targets.reshape(-1).clip(min=0)[:100_000])
         return {"kind": "tokens", "classes": len(counts), "counts": counts.tolist()}
+    if whole and kind == "classes" and targets.ndim == 1 and targets.size and targets.min() >= 0:
+        counts = np.bincount(targets)
+        return {"kind": "classes", "classes": len(counts), "counts": counts.tolist()}
     values = targets if targets.dtype in (np.float32, np.float64) else targets.astype(float)
     if values.ndim > 1 and values.shape[-1] == 1:
         values = values.reshape(-1)

@@ -25,9 +25,9 @@ def baseline_loss(
     if loss is losses.squared_error and targets.ndim == 1:
         return float(mean_and_variance(targets, weights)[1])
     weighed = np.ones(len(targets)) if weights is None or not weights.any() else weights.astype(np.float64)
-    weighed = weighed / weighed.sum()
+    weighed /= weighed.sum()
     if loss in (losses.cross_entropy, losses.binary_cross_entropy) and targets.ndim == 1:  # the entropy
-        shares = np.bincount(np.unique(targets, return_inverse=True)[1], weighed)
+        shares = np.bincount(np.searchsorted(np.unique(targets), targets), weighed)
         return float(-(shares * np.log(np.maximum(shares, 1e-300))).sum())
 
     def mean_loss(constant: Array) -> Array:

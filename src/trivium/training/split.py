@@ -9,6 +9,9 @@ from trivium.training.rows import Table
 FEWEST_ROWS_ASIDE = 10
 """A validation part of fewer rows cannot tell a good epoch from a lucky one, and is not kept aside."""
 
+MANY = 1 << 22
+"""Rows beyond which classes are parted here: scikit-learn takes a dozen numbers per row for it."""
+
 
 def table(X: Encoded, targets: np.ndarray, classes: np.ndarray | None, weights: np.ndarray | None = None) -> Table:
     """Rows, of equal weight unless told; without classes the targets are numbers, and have a spread."""
@@ -31,6 +34,8 @@ def parts(
     counts = np.bincount(classes) if classes is not None else np.zeros(0)
     counts = counts[counts > 0]
     stratified = classes is not None and counts.min() >= 2 and len(counts) <= min(n * fraction, n * (1 - fraction))
+    if stratified and n > MANY:
+        return _by_class(classes, fraction, random)
     if stratified:
         from sklearn.model_selection import train_test_split  # a tenth of a second, which numbers need not wait for
 
@@ -40,6 +45,16 @@ def parts(
         order = order.astype(np.int32) if n < 2**31 else order
         both = order[n_aside:], order[:n_aside]
     return np.sort(both[0]), np.sort(both[1])
+
+
+def _by_class(classes: np.ndarray, fraction: float, random: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
+    """A share of each class and never all of it, with few numbers per row in memory."""
+    aside = np.zeros(len(classes), bool)
+    for place in range(int(classes.max()) + 1):
+        rows = np.flatnonzero(classes == place).astype(np.int32 if len(classes) < 2**31 else np.int64)
+        random.shuffle(rows)
+        aside[rows[: min(round(len(rows) * fraction), len(rows) - 1)]] = True
+    return np.flatnonzero(~aside), np.flatnonzero(aside)
 
 
 def split(
