@@ -34,7 +34,7 @@ def parts(
     counts = np.bincount(classes) if classes is not None else np.zeros(0)
     counts = counts[counts > 0]
     stratified = classes is not None and counts.min() >= 2 and len(counts) <= min(n * fraction, n * (1 - fraction))
-    if stratified and n > MANY:
+    if stratified and classes is not None and n > MANY:
         return _by_class(classes, fraction, random)
     if stratified:
         from sklearn.model_selection import train_test_split  # a tenth of a second, which numbers need not wait for
