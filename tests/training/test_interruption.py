@@ -22,6 +22,12 @@ def test_the_first_is_noted_and_the_second_raises_at_once():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_one_that_nobody_asked_about_is_raised_at_the_end():
+    with pytest.raises(KeyboardInterrupt), heard():
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_handlers_of_others_stay(monkeypatch):
     calls = []
     before = signal.signal(signal.SIGINT, lambda number, frame: calls.append(number))

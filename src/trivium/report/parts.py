@@ -81,7 +81,7 @@ MOST_DECADES = 8
 def logarithmic_ticks(low: float, high: float) -> dict[str, Any]:
     """Which numbers a logarithmic axis names, for plotly, between these logarithms to base 10.
 
-    None where too few would stand there: plotly then names its own.
+    Empty where too few would stand there: plotly then names its own.
     """
     span = max(high - low, 1e-9)
     digits = next(digits for decades, digits in DIGITS if span > decades)

@@ -48,6 +48,11 @@ class Streamed:
         """How many numbers there are."""
         return self.shape[0] * self.shape[1]
 
+    @property
+    def _in_passing(self) -> int:
+        """Rows that are copied at once."""
+        return max(FEWEST_IN_PASSING, IN_PASSING // max(1, self.shape[1]))
+
     def at(self, rows: np.ndarray) -> "Streamed":
         """Some of the rows, by their numbers, not encoded yet."""
         small = rows.astype(np.int32) if self._table.shape[0] < 2**31 else rows
@@ -62,7 +67,7 @@ class Streamed:
 
     def fill(self, out: np.ndarray, rows: np.ndarray | None = None) -> None:
         """Write these rows, by their numbers, or all of them to out (rows, width), with little memory beside it."""
-        step = max(FEWEST_IN_PASSING, IN_PASSING // max(1, self.shape[1]))
+        step = self._in_passing
         for first in range(0, len(out), step):
             here = slice(first, first + step) if rows is None else rows[first : first + step]
             chosen = self._table[here if self._places is None else self._places[here]]
@@ -78,7 +83,7 @@ class Streamed:
     def thinned(self, rows: slice, columns: slice) -> np.ndarray:
         """Some columns of some of the rows."""
         numbers = np.arange(*rows.indices(len(self)))
-        step = max(FEWEST_IN_PASSING, IN_PASSING // max(1, self.shape[1]))
+        step = self._in_passing
         starts = range(0, len(numbers), step)
         return np.concatenate([self[numbers[first : first + step]][:, columns] for first in starts])
 

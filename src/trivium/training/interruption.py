@@ -9,7 +9,7 @@ from typing import Any
 
 @contextmanager
 def heard() -> Iterator[Callable[[], None]]:
-    """A function that raises KeyboardInterrupt if Ctrl-C was pressed since.
+    """A function that raises KeyboardInterrupt if Ctrl-C was pressed since; unasked, it is raised at the end.
 
     Python raises it wherever it happens to be, also inside JAX's callback of the garbage collector, where it is printed
     and forgotten. So the first Ctrl-C is only noted here, and the second raises at once, as Python does. Where Ctrl-C
@@ -19,7 +19,7 @@ def heard() -> Iterator[Callable[[], None]]:
     if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield lambda: None
         return
-    pressed = threading.Event()
+    pressed, told = threading.Event(), threading.Event()
 
     def note(number: int, frame: Any) -> None:
         if pressed.is_set():
@@ -28,6 +28,7 @@ def heard() -> Iterator[Callable[[], None]]:
 
     def check() -> None:
         if pressed.is_set():
+            told.set()
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, note)
@@ -35,3 +36,5 @@ def heard() -> Iterator[Callable[[], None]]:
         yield check
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if pressed.is_set() and not told.is_set():  # after the last look: none is lost
+        raise KeyboardInterrupt

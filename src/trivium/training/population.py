@@ -155,14 +155,14 @@ class _Runner:
         self.wanted = min(length, until - epoch)
 
     @property
-    def looks(self) -> bool:
+    def look_due(self) -> bool:
         """Whether a look at it is due."""
         return self.member.watched and snapshots.due(self.member.epochs, self.apart)
 
     def look(self, beside: Executor, state: State, rows: Rows | Table) -> Future | None:
         """At the network before its chunk, where a look is due; in another thread, so that both programs compile at
         once."""
-        if not self.looks:
+        if not self.look_due:
             return None
 
         def look() -> Snapshot:
@@ -253,7 +253,7 @@ class _Run:
             calls.append((runner.numbers, state, rows, aside, np.int32(member.epochs + runner.wanted), patience))
         with devices.undisturbed(), devices.threads(1) as beside:
             one, parts = group[0], isinstance(calls[0][2], Table)
-            if lane.at_once == 1 and one.looks and one.program not in self.known and not one.brief and not parts:
+            if lane.at_once == 1 and one.look_due and one.program not in self.known and not one.brief and not parts:
                 programs.run.trace(one.program, *calls[0])  # first: what it shares with a look is traced once
             seen = [runner.look(beside, *call[1:3]) for runner, call in zip(group, calls, strict=True)]
             if parts:
