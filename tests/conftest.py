@@ -9,6 +9,8 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 import hypothesis
 import jax
 
+from trivium import compiling
+
 hypothesis.settings.register_profile("jax", deadline=None)  # the first call compiles
 hypothesis.settings.load_profile("jax")
 jax.config.update("jax_numpy_rank_promotion", "raise")  # (n, 1) against (n,) is an error, not an (n, n) table
@@ -24,4 +26,4 @@ def pytest_runtest_teardown(item):
     if item.session.tests_run % 20 == 0 and mappings.exists():
         with mappings.open("rb") as lines:
             if sum(1 for _ in lines) > MOST_MAPPINGS:
-                jax.clear_caches()
+                compiling.let_go()

@@ -11,7 +11,7 @@ import joblib
 import numpy as np
 import pytest
 
-from trivium import NeuralRegressor
+from trivium import NeuralRegressor, cache
 from trivium.training import devices
 
 random = np.random.default_rng(0)
@@ -103,8 +103,11 @@ def test_a_fork_before_jax_has_started_trains():
 
 
 def test_the_cache_is_filled_shared_mended_and_can_be_turned_off(tmp_path, here):
+    def paths():
+        return [*tmp_path.rglob("*-cache"), *tmp_path.rglob("*-program")]
+
     def entries():
-        return {path.name: path.stat().st_size for path in tmp_path.rglob("*-cache")}
+        return {path.name: path.stat().st_size for path in paths()}
 
     with ThreadPoolExecutor(3) as pool:
         off = pool.submit(process, FIT, XDG_CACHE_HOME=str(tmp_path / "off"))  # TRIVIUM_CACHE=off
@@ -112,7 +115,8 @@ def test_the_cache_is_filled_shared_mended_and_can_be_turned_off(tmp_path, here)
         answers.append(off.result())
     assert not (tmp_path / "off").exists()
     filled = entries()
-    for path in tmp_path.rglob("*-cache"):
+    assert any(name.endswith("-program") for name in filled)
+    for path in paths():
         path.write_bytes(path.read_bytes()[:100])
     answers.append(process(FIT, tmp_path))
     again = entries()
@@ -134,14 +138,14 @@ def test_a_folder_that_cannot_be_written_and_a_cache_of_the_users_own(tmp_path):
 
 def test_the_cache_keeps_the_newest_within_its_bound_and_looks_at_an_entry_once(tmp_path, monkeypatch):
     looked = []
-    monkeypatch.setattr(devices, "_is_whole", lambda path: looked.append(path.name) or path.name != "3-cache")
-    monkeypatch.setattr(devices, "CACHE_BYTES", 250)
+    monkeypatch.setattr(cache, "_is_whole", lambda path: looked.append(path.name) or path.name != "3-cache")
+    monkeypatch.setattr(cache, "BYTES", 250)
     for age in range(5):
         path = tmp_path / f"{age}-cache"
         path.write_bytes(bytes(100))
         os.utime(path, (1000 - age, 1000 - age))
     for _ in range(2):
-        devices._tend(tmp_path)
+        cache.tend(tmp_path)
         assert sorted(path.name for path in tmp_path.glob("*-cache")) == ["0-cache", "1-cache"]
     assert sorted(looked) == [f"{age}-cache" for age in range(5)]
 

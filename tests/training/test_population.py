@@ -107,11 +107,11 @@ def test_members_of_other_programs_train_beside_each_other():
 
 def test_a_population_compiles_once_and_copies_its_rows_once(monkeypatch):
     train_population([member(0)], epochs=1)
-    before, copied = run._cache_size(), []
+    before, copied = run.plain._cache_size(), []
     put = jax.device_put
     monkeypatch.setattr(jax, "device_put", lambda *given: copied.append(given) or put(*given))
     train_population([member(seed, 0.01 * seed) for seed in range(1, 6)], epochs=3, lanes=CORES)
-    assert run._cache_size() == before
+    assert run.plain._cache_size() == before
     assert len(copied) == 6  # X, targets and weights, of the rows and of those kept aside
 
 

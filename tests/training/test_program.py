@@ -129,9 +129,9 @@ def test_the_same_seed_gives_the_same_bits_however_the_epochs_are_cut():
 
 def test_numbers_are_traced_and_equal_choices_share_one_program():
     trained(program(), epochs=2)
-    before = run._cache_size()
+    before = run.plain._cache_size()
     trained(program(), epochs=2, numbers={"learning_rate": 0.01})
-    assert run._cache_size() == before
+    assert run.plain._cache_size() == before
 
 
 def test_keeps_the_best_epoch_and_stops_without_progress():

@@ -1,12 +1,9 @@
 """What the machine offers: where members train, the cache of compiled programs, and advice, once, in the log."""
 
-import json
 import logging
 import os
-import sys
 import threading
 import time
-import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -16,8 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import joblib
 
-CACHE_BYTES = 512 * 2**20
-"""Most bytes of compiled programs kept on disk; the oldest go first, when a process starts."""
+from trivium import cache, compiling
 
 AT_ONCE = 64
 """Most members that one call trains on an accelerator, stacked."""
@@ -115,7 +111,7 @@ def prepare() -> None:
     with _prepared:
         if not _ready:
             _ready = True
-            _set_up_cache()
+            cache.set_up()
             _advise()
         elif time.monotonic() - _counted > BETWEEN_COUNTS:
             _counted = time.monotonic()
@@ -142,7 +138,7 @@ def _make_room() -> None:
         return
     if held > MOST_MAPPINGS:
         log.info("Compiled programs were let go: %d mappings in memory, of 65,530 that Linux allows.", held)
-        jax.clear_caches()
+        compiling.let_go()
 
 
 # --- forks -----------------------------------------------------------------------------------------------------------
@@ -167,102 +163,6 @@ def _in_forked_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_in_forked_child)
-
-
-# --- the cache of compiled programs ----------------------------------------------------------------------------------
-
-
-def cache_folder() -> Path:
-    """Where compiled programs are kept between processes: one folder per JAX and kind of processor."""
-    home = Path.home()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return base / "trivium" / f"jax-{jax.__version__}-{_processor():08x}"
-
-
-def _processor() -> int:
-    """A number for what the processor can do: a program compiled for a better one would crash."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        about = sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))})
-    except OSError:
-        import platform
-
-        about = [platform.machine(), platform.processor()]
-    return zlib.crc32("\n".join(about).encode())
-
-
-def _set_up_cache() -> None:
-    """A cache in the user's folder, unless TRIVIUM_CACHE is off or JAX has one already."""
-    if os.environ.get("TRIVIUM_CACHE", "").lower() in ("off", "0", "no", "false"):
-        return
-    if config.jax_compilation_cache_dir or not config.jax_enable_compilation_cache:
-        return
-    try:
-        folder = cache_folder()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # who can write here can run code
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(f"{folder} is not writable")
-        _tend(folder)
-    except (OSError, RuntimeError) as error:  # RuntimeError: no home
-        log.info("Each process compiles its programs anew: no cache (%s). Set XDG_CACHE_HOME to a folder.", error)
-        return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    if config.jax_persistent_cache_min_compile_time_secs == 1.0:  # JAX's default, under which few of ours are kept
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-
-
-def _tend(folder: Path) -> None:
-    """Delete broken entries, and the oldest beyond CACHE_BYTES. Another process may be at it, too.
-
-    JAX goes on without an entry that it cannot read, but warns of it in every process and never writes over it. So
-    entries that no earlier process found whole, those that a crash or a full disk cut short among them, are read here.
-    """
-    seal = folder / "whole.json"
-    try:
-        known = json.loads(seal.read_text())
-    except (OSError, ValueError):
-        known = {}
-    entries, whole = [], {}
-    for entry in os.scandir(folder):
-        try:
-            facts = entry.stat()
-            if entry.name.endswith("-cache"):
-                identity = [facts.st_size, facts.st_mtime_ns]
-                if known.get(entry.name) != identity and not _is_whole(Path(entry.path)):
-                    log.info("A damaged entry of the cache of compiled programs was deleted: %s", entry.path)
-                    os.unlink(entry.path)
-                    continue
-                whole[entry.name] = identity
-                entries.append((max(facts.st_atime, facts.st_mtime), facts.st_size, entry.path))
-        except FileNotFoundError:
-            continue
-    total = sum(size for _, size, _ in entries)
-    for _, size, path in sorted(entries):
-        if total <= CACHE_BYTES:
-            break
-        Path(path).unlink(missing_ok=True)
-        total -= size
-    if whole != known:
-        draft = folder / f"whole.{os.getpid()}"
-        draft.write_text(json.dumps(whole))
-        draft.replace(seal)
-
-
-def _is_whole(path: Path) -> bool:
-    try:
-        from jax._src.compilation_cache import decompress_executable  # no public way to read an entry
-
-        decompress_executable(path.read_bytes())
-    except ImportError:
-        return True
-    except Exception:  # of whichever decompressor JAX found
-        return False
-    return True
 
 
 # --- advice ----------------------------------------------------------------------------------------------------------

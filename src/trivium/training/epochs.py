@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jax import Array, lax
 
-from trivium.compiling import quickly
+from trivium.compiling import compiled, quickly
 from trivium.network import Parameters
 from trivium.network.noise import folded
 from trivium.optimizers import evaluation_parameters
@@ -103,7 +103,7 @@ def _run(
     return lax.while_loop(goes_on, one_epoch, (state, empty))
 
 
-run = partial(jax.jit, static_argnames="program")(_run)
+run = compiled(_run, static=("program",))
 run_briefly = quickly(_run, static=("program",))
 """`run` for a training so short that the compiler would take longer than it."""
 
@@ -239,10 +239,10 @@ def _end_of_epoch(
 
 # --- an epoch in parts --------------------------------------------------------------------------------------------
 
-end_of_epoch = partial(jax.jit, static_argnames="program")(_end_of_epoch)
+end_of_epoch = compiled(_end_of_epoch, static=("program",))
 
 
-@partial(jax.jit, static_argnames="program")
+@partial(compiled, static=("program",))
 def visit(
     program: Program,
     numbers: Mapping[str, Array],
@@ -271,7 +271,7 @@ def next_keys(key: Array) -> tuple[Array, Array]:
     return key, order_key
 
 
-@partial(jax.jit, static_argnames="length")
+@partial(compiled, static=("length",))
 def order(order_key: Array, n: Array, first: Array, length: int) -> Array:
     """The numbers of n rows in the order of an epoch, so many from a first on."""
     return shuffled(order_key, length, n, first)

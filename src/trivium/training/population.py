@@ -254,7 +254,7 @@ class _Run:
         with devices.undisturbed(), devices.threads(1) as beside:
             one, parts = group[0], isinstance(calls[0][2], Table)
             if lane.at_once == 1 and one.look_due and one.program not in self.known and not one.brief and not parts:
-                programs.run.trace(one.program, *calls[0])  # first: what it shares with a look is traced once
+                programs.run.ready(one.program, *calls[0])  # first: what it shares with a look is traced once
             seen = [runner.look(beside, *call[1:3]) for runner, call in zip(group, calls, strict=True)]
             if parts:
                 until = self.began + self.budget
