@@ -1,4 +1,4 @@
-"""What is kept on disk between processes: compiled programs, by JAX as it finds them and by us as they are asked for."""
+"""What is kept on disk between processes: compiled programs, by JAX as it finds them and by us as they are asked."""
 
 import hashlib
 import json

@@ -178,9 +178,9 @@ def resolve(given: Mapping[str, Any]) -> Choices:
         problems.append(
             f"on_problem must be 'warn', 'fix', 'ignore' or 'raise', got {given['on_problem']!r}. Try 'warn'."
         )
-    neighbours = given.get("neighbours", False)
-    if not isinstance(neighbours, bool | np.bool_):
-        problems.append(f"neighbours must be True or False, got {neighbours!r}. Try True.")
+    for name in ("neighbours", "screening"):
+        if not isinstance(given.get(name, False), bool | np.bool_):
+            problems.append(f"{name} must be True or False, got {given[name]!r}. Try True.")
     if given.get("precision") not in (None, *PRECISIONS):
         problems.append(
             f"precision must be {', '.join(map(repr, PRECISIONS))} or None, got {given['precision']!r}. Try None."

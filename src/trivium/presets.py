@@ -53,7 +53,10 @@ _TABM = {
     "validation_fraction": 0.2,
 }
 
-_FAST = {"activation": "silu", "embedding": "joined", "dropout": 0.15, "learning_rate": 2e-3, "neighbours": True}
+_FAST = {
+    "activation": "silu", "embedding": "joined", "dropout": 0.15, "learning_rate": 2e-3, "neighbours": True,
+    "screening": True, "scaling": "adaptive",
+}  # fmt: skip
 _DEFAULT = _FAST | {"hidden_widths": (256, 256, 256), "activation": "mish", "bagging": 8}
 
 PRESETS: dict[str, dict[Task, dict[str, Any]]] = {
@@ -103,7 +106,7 @@ LEFT = "default"
 
 PLAIN = {
     "hidden_widths": (256, 256), "activation": "relu", "embedding": None, "dropout": 0.0, "bagging": None,
-    "neighbours": False,
+    "neighbours": False, "screening": False,
 }  # fmt: skip
 """What such a parameter is without a preset."""
 

@@ -59,7 +59,10 @@ def test_what_the_user_chose_wins_over_the_preset():
         ({"schedules": {"drop": "cosine"}}, "schedules must map any of weight_decay, dropout, input_noise, mixup, "),
         ({"schedules": {"dropout": "step"}}, "schedules['dropout'] must be one that knows the length of a run, got 's"),
         ({"schedules": "cosine"}, "schedules must map any of weight_decay, dropout, input_noise, mixup, "),
-        ({"scaling": "minmax"}, "scaling must be 'standard', 'robust' or 'quantile', got 'minmax'. Try 'robust' "),
+        (
+            {"scaling": "minmax"},
+            "scaling must be 'standard', 'robust', 'quantile' or 'adaptive', got 'minmax'. Try 'robust' ",
+        ),
     ],
 )
 def test_what_cannot_be_is_told(chosen, message):

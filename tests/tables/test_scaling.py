@@ -1,12 +1,15 @@
 """Numbers come to the scale of the network: by definition, to the same bits in every block, and at every size."""
 
 import jax
+import narwhals as nw
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 from scipy.stats import iqr
 from sklearn.preprocessing import QuantileTransformer
 
+from trivium import NeuralRegressor
 from trivium.tables.arrays import taken
 from trivium.tables.encode import block_encoder, encode
 from trivium.tables.schema import learn_schema
@@ -70,7 +73,9 @@ def test_quantile_ranks_are_gaussian_as_scikit_learn_has_them():
 
 
 def test_an_unknown_scaling_is_told():
-    with pytest.raises(ValueError, match="scaling must be 'standard', 'robust' or 'quantile', got 'rank'. Try"):
+    with pytest.raises(
+        ValueError, match="scaling must be 'standard', 'robust', 'quantile' or 'adaptive', got 'rank'. Try"
+    ):
         learn_schema(np.eye(3), scaling="rank")
 
 
@@ -118,3 +123,33 @@ def test_rows_with_room_behind_them_go_to_the_device_without_a_copy():
         assert on_device.unsafe_buffer_pointer() == rows.ctypes.data
     assert roomy[:5].whole is None
     assert (roomy + 1).whole is None
+
+
+def test_adaptive_is_standard_unless_a_value_drowns_its_column():
+    random = np.random.default_rng(0)
+    X = random.normal(size=(500, 3))
+    for table in (X, X * 1e9 + 1e12, np.exp(X), (X > 2).astype(float), np.where(X > 0, np.nan, X)):
+        kinds = {column.scaling for column in learn_schema(table, scaling="adaptive").columns}
+        assert kinds == {"standard"}
+        np.testing.assert_array_equal(
+            encode(learn_schema(table, scaling="adaptive"), table), encode(learn_schema(table), table)
+        )
+    for wild in (1e3, -1e9, 1e300):
+        X[7, 1] = wild
+        for table in (X, pd.DataFrame(X, columns=["x0", "x1", "x2"])):
+            learned = learn_schema(nw.from_native(table, eager_only=True) if table is not X else X, scaling="adaptive")
+            assert {column.scaling for column in learned.columns} == {"robust"}
+        encoded = encode(learn_schema(X, scaling="adaptive"), X)
+        np.testing.assert_array_equal(encoded, encode(learn_schema(X, scaling="robust"), X))
+        assert abs(encoded).max() <= 3
+        assert encoded[:7, 1].std() > 0.3
+
+
+def test_a_single_wild_value_does_not_spoil_the_recipes():
+    random = np.random.default_rng(0)
+    X = random.normal(size=(400, 3))
+    y = X[:, 0] + np.tanh(X[:, 1])
+    X[3, 0], X[5, 1] = 1e9, -1e7
+    model = NeuralRegressor(preset="fast", epochs=20, random_state=0, on_problem="ignore").fit(X, y)
+    assert model.score(X[10:], y[10:]) > 0.8
+    assert abs(model.predict(np.full((1, 3), 1e12))).max() < 30

@@ -137,5 +137,5 @@ CLASS_WEIGHTS = Kind(
     "balanced|CLASS=N", "balanced, or classes and weights between commas", "balanced, or yes=5,no=1", _class_weights
 )
 PROBLEM = one_of("warn", "fix", "ignore", "raise")
-SCALING = one_of("standard", "robust", "quantile")
+SCALING = one_of("standard", "robust", "quantile", "adaptive")
 START = one_of("usual", "random_biases", "data_driven")

@@ -99,7 +99,7 @@ PARAMETERS = (
     Option("initializer", None, NAME, NETWORK, "Of the weights; none: the one that fits the activation."),
     Option("embedding", LEFT, NAME, NETWORK, "Of numbers: pbld, periodic, piecewise_linear or joined.", none=True),
     Option("embed_above", None, WHOLE, NETWORK, "Categories with more levels are embedded; none: all are one-hot."),
-    Option("scaling", "standard", SCALING, NETWORK, "Of numbers: standard, robust, quantile."),
+    Option("scaling", "standard", SCALING, NETWORK, "Of numbers: standard, robust, quantile, adaptive."),
     Option("front_scale", False, SWITCH, NETWORK, "Each input of the first layer has a learned factor."),
     Option("parametrisation", "standard", one_of("standard", "ntk"), NETWORK, "ntk: weights are about 1."),
     Option("start", "usual", START, NETWORK, "Of weights: usual, random_biases, data_driven."),
@@ -133,6 +133,7 @@ PARAMETERS = (
     Option("ensemble", None, WHOLE, SEARCH, "Most of them that are averaged; none: the best alone."),
     Option("bagging", LEFT, FOLDS, SEARCH, "A network per fold; their average predicts.", none=True),
     Option("neighbours", LEFT, SWITCH, SEARCH, "What was lacking on rows nearby is added, where that helps."),
+    Option("screening", LEFT, SWITCH, SEARCH, "Columns that tell nothing of the target are left out."),
     Option("validation_fraction", 0.1, NUMBER, ROWS, "Share kept aside to choose the best epoch."),
 )  # fmt: skip
 """The estimators' parameters."""

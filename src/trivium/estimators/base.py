@@ -14,7 +14,7 @@ from trivium import activations, candidates, choices, losses, nearby, outcomes
 from trivium.candidates import Candidate, Plan
 from trivium.catalog import get
 from trivium.choices import Choices
-from trivium.estimators import after_epoch, diagnosing, inputs, models, neighbours
+from trivium.estimators import after_epoch, diagnosing, inputs, models, neighbours, screening
 from trivium.estimators.bagging import bagged, folds
 from trivium.estimators.members import Found, Frame, Limits, Part, Task, members_of, selected, trained
 from trivium.estimators.mending import Mended, mended
@@ -196,6 +196,7 @@ class NeuralEstimator(Parameters):
         came = self._part(X, y, sample_weight, first=going_on is None, given=settled)
         whole, order = self._ordered(came, [candidate.choices for candidate in plan.candidates], going_on)
         del came
+        whole = screening.screened(self, whole) if going_on is None else whole
         task = self._task_of(whole.y, going_on, watched=self.on_problem != "ignore")
         until = None if self.time_limit is None else began + self.time_limit
         n_folds = self._n_folds(len(whole.y), aside=validation_data is not None)

@@ -61,7 +61,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     label_smoothing      share of a class's 1 that all classes take in equal parts
     class_weight         "balanced": each class weighs as much as any other; or class -> weight; None: all rows weigh 1
     calibration          "temperature": probabilities are made as sure as they should be, by the rows kept aside
-    scaling              of numbers: "standard", "robust" with a smooth end at 3, or "quantile" to a normal distribution
+    scaling              of numbers: "standard", "robust" with a smooth end at 3, "quantile" to a normal distribution,
+                         or "adaptive": standard, or robust where a column has values that would drown all others
     embed_above          categories with more levels than that are embedded, others are one-hot; None: all are
     batch_size           rows per step; None: 256, or all rows for an optimizer that needs them
     epochs               most passes over the rows
@@ -77,6 +78,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     neighbours           whether what the networks lacked on rows nearby is added to what they say, where that surely
                          lowers the loss of rows that they have not seen: where rows recur, or nearly. `nearby_` then
                          holds the rows of the fit, and so does a saved file. Plain: no
+    screening            whether columns that surely tell nothing of the target are left out, of tables with many
+                         columns for their rows: `schema_.dropped` names them. Plain: no
     time_limit           seconds of fit; None: no limit
     callbacks            functions of (history, epoch), called after each epoch; True from one of them ends training
     warm_start           whether `fit` goes on from the parameters of the last one, on the same kind of table
@@ -146,6 +149,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         ensemble=None,
         bagging: Any = "default",
         neighbours: Any = "default",
+        screening: Any = "default",
         time_limit=None,
         callbacks=None,
         warm_start=False,
@@ -193,6 +197,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             ensemble=ensemble,
             bagging=bagging,
             neighbours=neighbours,
+            screening=screening,
             time_limit=time_limit,
             callbacks=callbacks,
             warm_start=warm_start,

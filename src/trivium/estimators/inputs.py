@@ -33,6 +33,23 @@ def layout(schema: Schema, coded: list[str]) -> Layout:
     return Layout(len(schema.numeric), tuple(codes for column, codes in cardinalities if column.name in coded))
 
 
+def places(schema: Schema, coded: list[str]) -> dict[str, list[int]]:
+    """Where each column of a table stands in rows that `encoded` makes: a number and whether it is missing, levels, a
+    code."""
+    found = {column.name: [place] for place, column in enumerate(schema.numeric)}
+    missing = [column.name for column in schema.numeric if column.missing]
+    for place, name in enumerate(missing, len(schema.numeric)):
+        found[name].append(place)
+    first = schema.scaler.width
+    for column in schema.wide:
+        width = 0 if column.name in coded else len(column.names_out)
+        found.setdefault(column.name, []).extend(range(first, first + width))
+        first += width
+    for place, name in enumerate((column.name for column in schema.categories if column.name in coded), first):
+        found[name].append(place)
+    return {column.name: found[column.name] for column in schema.columns}
+
+
 def encoded(schema: Schema, X: Any, coded: list[str]) -> np.ndarray:
     """(n_samples, n_inputs) float32: `encode.encode` without the columns of coded categories, then their codes."""
     rows = encode.encode(schema, X)

@@ -55,6 +55,7 @@ class Parameters(BaseEstimator):
         ensemble=None,
         bagging: Any = "default",
         neighbours: Any = "default",
+        screening: Any = "default",
         time_limit=None,
         callbacks=None,
         warm_start=False,
@@ -102,6 +103,7 @@ class Parameters(BaseEstimator):
         self.ensemble = ensemble
         self.bagging = bagging
         self.neighbours = neighbours
+        self.screening = screening
         self.time_limit = time_limit
         self.callbacks = callbacks
         self.warm_start = warm_start

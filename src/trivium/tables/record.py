@@ -188,6 +188,11 @@ class Schema:
     def __getstate__(self) -> dict[str, Any]:
         return {"columns": self.columns, "dropped": self.dropped}
 
+    def without(self, reasons: Mapping[str, str]) -> "Schema":
+        """The table without these columns, each with why."""
+        kept = tuple(column for column in self.columns if column.name not in reasons)
+        return Schema(kept, (*self.dropped, *(Dropped(name, reason) for name, reason in reasons.items())))
+
     def counts(self) -> dict[str, int]:
         """Columns by kind, dropped ones last."""
         kinds = Counter(column.kind for column in self.columns)

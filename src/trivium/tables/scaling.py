@@ -9,7 +9,7 @@ import numpy as np
 
 from trivium.tables.read import TableError
 
-Scaling = Literal["standard", "robust", "quantile"]
+Scaling = Literal["standard", "robust", "quantile", "adaptive"]
 
 FARTHEST = 1e6
 """Most that an encoded number may be, so that float32 can square it; standard deviations under "standard"."""
@@ -25,6 +25,9 @@ NUMBERS_FOR_QUANTILES = 1 << 24
 
 ROWS_FOR_QUANTILES = 1 << 14
 """Fewest rows that are kept nevertheless, of wide tables; more of them change quantiles by less than a percent."""
+
+SUSPICIOUS, WILD = 15.0, 250.0
+"""Standard deviations beyond which a value may be wild; and ranges between the quartiles beyond which it is."""
 
 KNOTS = 257
 """Quantiles kept of a column under "quantile", from the smallest to the largest number."""
@@ -44,12 +47,14 @@ class Learned(NamedTuple):
     centre: np.ndarray  # the mean, or the median
     scale: np.ndarray  # the standard deviation or, under "robust", the range between the quartiles
     knots: list[tuple[float, ...]]  # under "quantile"
+    wild: np.ndarray  # under "adaptive", whether a value lies so far off that it would drown the others
 
 
 def learn(read: Read, n: int, names: Sequence[str], scaling: Scaling = "standard") -> Learned:
     """Centre and scale of columns of n rows, read in blocks, so that memory does not grow with the table.
 
-    Under "robust" the scale is half the range where the quartiles are one. A constant has scale 1.
+    Under "robust" the scale is half the range where the quartiles are one. A constant has scale 1. "adaptive" is
+    "standard", and says where that would not do.
     Raises TableError for an infinite value, naming column, row and value.
     Source of "robust": Holzmüller, Grinsztajn & Steinwart 2024, "Better by default", appendix B.
     """
@@ -60,10 +65,21 @@ def learn(read: Read, n: int, names: Sequence[str], scaling: Scaling = "standard
         read, n, bottom, np.maximum(np.abs(bottom), np.abs(np.where(count > 0, high, 0.0))), count
     )
     knots: list[tuple[float, ...]] = [()] * len(names)
-    if scaling != "standard":
+    wild = np.zeros(len(names), bool)
+    if scaling == "adaptive":
+        top = np.where(count > 0, high, 0.0)
+        if _beyond(SUSPICIOUS, bottom, top, centre, spread).any():
+            middle, range_between, _ = _quantiles(read, n, bottom, high, "robust")
+            wild = _beyond(WILD, bottom, top, middle, range_between)
+    elif scaling != "standard":
         centre, spread, knots = _quantiles(read, n, bottom, high, scaling)
     scale = np.where(varies & (spread > 0), spread, 1.0)
-    return Learned(count, varies, centre, scale, knots)
+    return Learned(count, varies, centre, scale, knots, wild)
+
+
+def _beyond(most: float, low: np.ndarray, high: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Whether a column has values that many scales from its centre."""
+    return np.maximum(centre / 2 - low / 2, high / 2 - centre / 2) > most / 2 * scale  # halves, which cannot overflow
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,26 +46,38 @@ def learn_schema(
     scaling  of numbers: "standard", minus the mean over the standard deviation;
              "robust", z / sqrt(1 + (z / 3)^2) of z = minus the median over the range between the quartiles, so that
              nothing is farther than 3 (Holzmüller et al. 2024);
-             "quantile", the standard normal number of a value's rank
+             "quantile", the standard normal number of a value's rank;
+             "adaptive", "standard", or "robust" for a table in which a value is so far off that all others of its
+             column would be one to the network: more than 250 times the range between the quartiles
     keeps_constants  whether a number that is the same in all rows is a column too, of zeros: pixels have their places
     Raises TableError for a column that mixes types, holds infinite values or a type that no network can take, and
     where no column is left that varies.
     """
-    if scaling not in ("standard", "robust", "quantile"):
+    if scaling not in ("standard", "robust", "quantile", "adaptive"):
         raise ValueError(
-            f"scaling must be 'standard', 'robust' or 'quantile', got {scaling!r}. Try 'robust' where a few values lie "
-            "far off."
+            f"scaling must be 'standard', 'robust', 'quantile' or 'adaptive', got {scaling!r}. Try 'robust' where a "
+            "few values lie far off."
         )
-    if is_numeric(X):
-        learned = _learn_array(X, scaling, keeps_constants)
-    else:
-        learned = [_learn_column(name, arrow_column(X, name), scaling, keeps_constants) for name in names_of(X)]
+    try:
+        learned = _learn_columns(X, scaling, keeps_constants)
+    except _WildError:
+        learned = _learn_columns(X, "robust", keeps_constants)
     columns = tuple(entry for entry in learned if isinstance(entry, Column))
     dropped = tuple(entry for entry in learned if isinstance(entry, Dropped))
     if not columns:
         reasons = "; ".join(f"{entry.name}: {entry.reason}" for entry in dropped[:5])
         raise TableError(f"X must have a column that varies, got none ({reasons}). Add features.")
     return Schema(columns, dropped)
+
+
+class _WildError(Exception):
+    """A column under "adaptive" has values for which it should be "robust"."""
+
+
+def _learn_columns(X: Any, scaling: Scaling, constants: bool) -> list[Column | Dropped]:
+    if is_numeric(X):
+        return _learn_array(X, scaling, constants)
+    return [_learn_column(name, arrow_column(X, name), scaling, constants) for name in names_of(X)]
 
 
 def _learn_array(X: Any, scaling: Scaling, constants: bool) -> list[Column | Dropped]:
@@ -93,7 +105,7 @@ def _learn_column(name: str, column: pa.Array, scaling: Scaling, constants: bool
         form, zone = form_of(column.type), zone_of(column.type)
         varying = cycles_that_vary(by_the_clock(name, column, zone), form)
         more = {"form": form, "zone": zone, "cycles": varying}
-        if scaling == "standard":
+        if scaling in ("standard", "adaptive"):
             found = found._replace(centre=np.array([np.nanmedian(numbers(name, column))]))
     return _of_numbers(name, kind, found, 0, len(column), scaling, constants, **more)
 
@@ -106,6 +118,9 @@ def _of_numbers(
         return Dropped(name, "every value is missing")
     if not found.varies[place] and not missing and not constants:
         return Dropped(name, "every value is the same")
+    if found.wild[place] and kind == "number":
+        raise _WildError
+    scaling = "standard" if scaling == "adaptive" else scaling
     centre, scale = float(found.centre[place]), float(found.scale[place])
     return Column(name, kind, centre, scale, missing, scaling=scaling, knots=found.knots[place], **more)
 
