@@ -285,7 +285,7 @@ def _wrong_numbers(given: Mapping[str, Any]) -> list[str]:
     problems = []
     for name, kind, least, below, advice in _NUMBERS:
         value: Any = given.get(name)
-        if name == "learning_rate" and is_auto(value):
+        if (name == "learning_rate" and is_auto(value)) or (name == "embed_above" and value == "adaptive"):
             continue
         if value is None and (name not in _NEEDED or name not in given):
             continue

@@ -55,7 +55,7 @@ _TABM = {
 
 _FAST = {
     "activation": "silu", "embedding": "joined", "dropout": 0.15, "learning_rate": 2e-3, "neighbours": True,
-    "screening": True, "scaling": "adaptive",
+    "screening": True, "scaling": "adaptive", "embed_above": "adaptive",
 }  # fmt: skip
 _DEFAULT = _FAST | {"hidden_widths": (256, 256, 256), "activation": "mish", "bagging": 8}
 

@@ -36,6 +36,10 @@ FEWEST_OUT = 1 / 3
 LIMITS = (0.0, 1.0, 2.0)
 """Standard errors up to which a column counts as of little use: which, held-out rows say."""
 
+MOST_ROWS_OF_LEVELS, PRIOR_ROWS, FEWEST_GAIN = 30_000, 5, 0.02
+"""Rows that are asked what levels tell; rows that a level without any counts for; and the share of the squared error
+that is to go."""
+
 PASSES = 3
 """How often it is asked again of the columns that are left, which then show more clearly."""
 
@@ -142,6 +146,38 @@ def _of_little_use(
         if max(gains) < -SURELY and min(gains) < least:
             least, chosen = min(gains), little
     return chosen
+
+
+def own_levels_tell(X: np.ndarray, y: np.ndarray, codes: np.ndarray, classes: int | None) -> np.ndarray:
+    """Of which categories each level tells something that the encoded rows do not hold, (n_categories,) bool.
+
+    X      (n, n_inputs) encoded rows, in which rare levels share columns
+    y      (n,) or (n, n_outputs) numbers, or (n,) whole numbers of so many classes
+    codes  (n, n_categories) whole numbers, one per level
+    What a linear model lacks on rows that it has not seen is averaged by level, and asked of further rows.
+    """
+    if X.shape[1] > MOST_INPUTS or len(X) < 2 * FOLDS or (classes or 0) > MOST_CLASSES:
+        return np.zeros(codes.shape[1], bool)
+    rows = np.random.default_rng(0).permutation(len(X))[:MOST_ROWS_OF_LEVELS]
+    X, y, codes = X[rows], y[rows], codes[rows].astype(np.int64)
+    wanted = y.astype(np.float64) if classes is None or y.ndim == 2 else np.eye(classes)[y]
+    lacking = wanted.reshape(len(X), -1) - wanted.mean(axis=0)
+    parts = [_Fold(*pair) for pair in KFold(FOLDS).split(X)]
+    for part in parts:
+        said = RidgeCV(ALPHAS).fit(X[part.train], wanted[part.train]).predict(X[part.test])
+        lacking[part.test] = (wanted[part.test] - said).reshape(len(part.test), -1)
+    before = np.square(lacking).sum(axis=1)
+    tells = []
+    for code in codes.T:
+        after = np.empty(len(X))
+        for part in parts:
+            own, n = code[part.train], code.max() + 1
+            sums = np.stack([np.bincount(own, one, minlength=n) for one in lacking[part.train].T], axis=1)
+            means = sums / (np.bincount(own, minlength=n) + PRIOR_ROWS)[:, None]
+            after[part.test] = np.square(lacking[part.test] - means[code[part.test]]).sum(axis=1)
+        gain = before - after
+        tells.append(_in_errors(gain) > -SURELY and gain.mean() > FEWEST_GAIN * before.mean())
+    return np.array(tells, bool)
 
 
 def is_asked(n: int, n_inputs: int, n_columns: int, classes: int | None) -> bool:

@@ -145,8 +145,44 @@ def test_hurried_fits_and_several_targets_are_left_alone(friedman):
     assert not several.schema_.dropped
 
 
+def of_many_levels(n=1500, seed=0):
+    random = np.random.default_rng(seed)
+    effects, place = np.random.default_rng(9).normal(size=300), random.integers(0, 300, n)
+    frame = pd.DataFrame(
+        {"city": [f"c{one}" for one in place], "name": [f"n{one}" for one in random.integers(0, 300, n)]}
+    )
+    frame["x"] = random.normal(size=n)
+    return frame, effects[place] + 0.3 * frame.x.to_numpy() + 0.3 * random.normal(size=n)
+
+
+def test_levels_that_tell_much_get_numbers_of_their_own_and_others_do_not():
+    frame, y = of_many_levels()
+    new, truth = of_many_levels(seed=1)
+    one = {"epochs": 40, "random_state": 0, "on_problem": "ignore", "bagging": 3, "learning_rate": 5e-3}
+    model = NeuralRegressor((32,), embed_above="adaptive", **one).fit(frame, y)
+    assert model._coded == ["city"]
+    plain = NeuralRegressor((32,), **one).fit(frame, y)
+    assert plain._coded == []
+    assert model.score(new, truth) > plain.score(new, truth) + 0.2
+    order = np.random.default_rng(2).permutation(len(y))
+    again = NeuralRegressor((32,), embed_above="adaptive", **one).fit(frame.iloc[order], y[order])
+    assert_array_equal(again.predict(new), model.predict(new))
+
+
+def test_levels_of_classes_and_of_several_targets():
+    frame, y = of_many_levels()
+    labels = pd.qcut(y, 3, labels=["a", "b", "c"]).astype(str)
+    assert NeuralClassifier(**SHORT, embed_above="adaptive").fit(frame, labels)._coded == ["city"]
+    assert NeuralRegressor(**SHORT, embed_above="adaptive").fit(frame, np.stack([y, -y], axis=1))._coded == ["city"]
+    assert NeuralRegressor(**SHORT, embed_above="adaptive").fit(frame.drop(columns="city"), y)._coded == []
+    array = frame.to_numpy(dtype=object)
+    assert len(NeuralRegressor(**SHORT, embed_above="adaptive").fit(array, y)._coded) == 1
+
+
 def test_the_parameter():
     with pytest.raises(ValueError, match="screening must be True or False, got 'much'"):
         NeuralRegressor((8,), screening="much").fit(np.zeros((9, 2)), np.arange(9.0))
     assert NeuralRegressor(preset="fast")._given["screening"] is True
     assert NeuralRegressor((8,))._given["screening"] is False
+    with pytest.raises(ValueError, match="embed_above must be a whole number"):
+        NeuralRegressor((8,), embed_above="much").fit(np.zeros((9, 2)), np.arange(9.0))

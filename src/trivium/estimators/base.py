@@ -303,8 +303,8 @@ class NeuralEstimator(Parameters):
         """Encoded rows with their targets; the first time, columns and targets are learned."""
         X, y, sample_weight = as_rows(X, y, sample_weight)
         inputs, numbers = self._learn_table(X, y) if first else self._known_table(X, y)
-        given = self._given if given is None else given
-        weights, by_class = self._weights(sample_weight, len(numbers)), given.get("class_weight")
+        inputs = screening.with_levels(self, X, y, inputs, numbers) if first else inputs
+        weights, by_class = self._weights(sample_weight, len(numbers)), (given or self._given).get("class_weight")
         weights = weights if by_class is None else weights * self._class_weights(numbers, by_class)
         return Part(inputs, numbers, weights)
 

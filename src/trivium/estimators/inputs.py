@@ -20,9 +20,9 @@ def length(y: Any) -> int | None:
     return int(shape[0]) if shape else None
 
 
-def coded(schema: Schema, embed_above: int | None) -> list[str]:
-    """The categories with more levels than that, which become codes; None: no category does."""
-    if embed_above is None:
+def coded(schema: Schema, embed_above: int | str | None) -> list[str]:
+    """The categories with more levels than that, which become codes; None, and "adaptive" at first: none does."""
+    if embed_above is None or isinstance(embed_above, str):
         return []
     return [column.name for column in schema.categories if len(column.levels) > embed_above]
 

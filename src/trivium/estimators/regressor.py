@@ -63,7 +63,8 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     clamp                whether predictions stay between the least and the largest y of the fit
     scaling              of numbers: "standard", "robust" with a smooth end at 3, "quantile" to a normal distribution,
                          or "adaptive": standard, or robust where a column has values that would drown all others
-    embed_above          categories with more levels than that are embedded, others are one-hot; None: all are
+    embed_above          categories with more levels than that are embedded, others are one-hot; None: all are;
+                         "adaptive": of those with more than 64, whose own levels tell what shared columns do not
     batch_size           rows per step; None: 256, or all rows for an optimizer that needs them
     epochs               most passes over the rows
     validation_fraction  share of the rows kept aside to choose the best epoch by its loss; 0 keeps the last epoch

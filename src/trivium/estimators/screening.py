@@ -1,4 +1,4 @@
-"""Before a fit: columns that tell nothing of the target leave the table, with their reason."""
+"""Before a fit: columns that tell nothing of the target leave the table, and levels that tell much get their own."""
 
 from typing import Any
 
@@ -7,12 +7,35 @@ import numpy as np
 from trivium import relevance
 from trivium.estimators import inputs
 from trivium.estimators.members import Part
+from trivium.estimators.order import in_order
+from trivium.tables.schema import MOST_LEVELS
 from trivium.tables.streamed import Streamed
 
 REASON = "tells nothing of the target, by trees and a linear model"
 
 FEWEST_SECONDS = 60.0
 """A time limit below which every second is for the network."""
+
+
+def with_levels(estimator: Any, X: Any, y: Any, rows: Any, numbers: np.ndarray) -> Any:
+    """Encoded rows, in which categories of many levels are codes where their own levels tell more than shared columns.
+
+    X, y  as the user gave them; `numbers` are the targets
+    """
+    schema = estimator.schema_
+    many = [column.name for column in schema.categories if len(column.levels) > MOST_LEVELS]
+    if estimator._given["embed_above"] != "adaptive" or not many or isinstance(rows, Streamed):
+        return rows
+    estimator._coded_ = many
+    coded = estimator._known_table(X, y)[0]
+    order = in_order(Part(rows, numbers, np.ones(len(rows), np.float32)))[1]
+    order = np.arange(len(rows)) if order is None else order
+    classes = len(estimator.classes_) if numbers.ndim == 1 and hasattr(estimator, "classes_") else None
+    tells = relevance.own_levels_tell(rows[order], numbers[order], coded[order, -len(many) :], classes)
+    estimator._coded_ = [name for name, own in zip(many, tells, strict=True) if own]
+    if tells.all():
+        return coded
+    return estimator._known_table(X, y)[0] if tells.any() else rows
 
 
 def screened(estimator: Any, part: Part) -> Part:

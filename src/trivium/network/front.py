@@ -20,6 +20,10 @@ RESERVED = 2
 SCALE_RATE = 6.0
 """Factor on the steps of the front scale; as in RealMLP (Holzmüller et al. 2024)."""
 
+SMALL = 0.1
+"""Standard deviation at which learned numbers of a category start, but beside a front scale, where it is 1 as in
+RealMLP: levels with few rows then mean little until rows say otherwise."""
+
 ROWS = 4096
 """Most rows that parameters are started from."""
 
@@ -72,7 +76,8 @@ class Front:
         if self.layout.cardinalities:
             size = (sum(self.layout.cardinalities), CATEGORY_OUTPUTS)
             drawn = jax.random.normal(jax.random.fold_in(key, 1), size, X.dtype)
-            arrays["categories"] = jnp.where(self._reserved()[:, None], 0, drawn)
+            size_at_start = 1.0 if self.scale else SMALL
+            arrays["categories"] = jnp.where(self._reserved()[:, None], 0, size_at_start * drawn)
         if self.gated:
             arrays["gates"] = gates.init(X.shape[1], X.dtype)
         if self.scale:
