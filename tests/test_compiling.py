@@ -141,6 +141,23 @@ def test_functions_of_users_and_other_devices_are_compiled_as_ever(disk, monkeyp
     assert not list(disk.iterdir())
 
 
+def test_arguments_that_are_left_out_or_named_are_those_of_the_function(disk):
+    x = ARGUMENTS[1]
+    for make in (compiling.compiled, compiling.quickly):
+        slope = make(jax.grad(lambda x, of=jnp.cos: of(x).sum()))
+        np.testing.assert_allclose(slope(x), -np.sin(x), rtol=1e-5, atol=1e-6)
+        one = make(plus, static=("power",))
+        np.testing.assert_array_equal(one(x), x**2)
+        np.testing.assert_array_equal(one(x, 3), x**3)
+        np.testing.assert_array_equal(one(x, power=3), x**3)
+        np.testing.assert_array_equal(one(x=x, more=1.0), x**2 + 1)
+        np.testing.assert_array_equal(one(x, more=1.0, power=3), x**3 + 1)
+
+
+def plus(x, power=2, *, more=0.0):
+    return x**power + more
+
+
 def test_threads_share_a_program(disk):
     one = fresh()
     with ThreadPoolExecutor(4) as pool:

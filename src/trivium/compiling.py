@@ -72,26 +72,28 @@ class Compiled(Generic[T]):
 
     def ready(self, *args: Any, **kwargs: Any) -> Callable[[], T]:
         """The call as a function without arguments; what is not compiled yet is traced."""
-        if kwargs or len(args) < len(self.names):
+        usual: Callable[..., T] = self._quick() if self.quick else self.plain
+        if kwargs:
             bound = self.signature.bind(*args, **kwargs)
-            bound.apply_defaults()
+            if bound.kwargs:  # by name alone, or behind one that is left out
+                traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((args, kwargs)))
+                return partial(self.plain if traced else usual, *args, **kwargs)
             args = bound.args
-        fixed = {place: args[place] for place in self.static.values()}
+        fixed = {place: args[place] for place in self.static.values() if place < len(args)}
         leaves, form = jax.tree.flatten([value for place, value in enumerate(args) if place not in fixed])
         if any(isinstance(leaf, Tracer) for leaf in leaves):
             return partial(self.plain, *args)  # options are for whole programs
-        usual: Callable[..., T] = self._quick() if self.quick else self.plain
         if not disk.is_on() or jax.default_backend() != "cpu" or config.jax_default_device or config.jax_disable_jit:
             return partial(usual, *args)
         kinds = tuple(str(jax.typeof(leaf)) for leaf in leaves)
         about = (form, kinds, tuple(str(getattr(config, f"jax_{name}")) for name in SETTINGS))
-        kind = (tuple(fixed.values()), *about)
+        kind = (tuple(fixed.items()), *about)
         if kind not in self.programs:
             if len(self.programs) >= MOST:
                 self.programs.clear()
             key = self._key(fixed, about)
             options = quick_options() if self.quick else None
-            flat = _Flat(self.function, len(self.names), fixed, form, key)
+            flat = _Flat(self.function, len(args), fixed, form, key)
             self.programs[kind] = None if key is None else _Program(key, flat, leaves, options)
         program = self.programs[kind]
         return partial(usual, *args) if program is None else partial(program, *leaves)
