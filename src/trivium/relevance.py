@@ -1,8 +1,8 @@
 """Which columns tell nothing of the target: where many do, a network learns by heart what trees would leave alone.
 
-A column tells something where a model that was trained on other rows does worse on rows that got another row's value of
-it (Breiman 2001). Two models are asked, trees and a linear one, as either is blind to what the other sees; and where one
-does surely better without all columns of little use, and the other not surely worse, those are left out.
+A column tells something where a model that was trained on other rows does worse on rows that got another row's value
+of it (Breiman 2001). Two models are asked, trees and a linear one, as either is blind to what the other sees; and
+where one does surely better without all columns of little use, and the other not surely worse, those are left out.
 """
 
 from collections.abc import Callable, Sequence
