@@ -61,8 +61,7 @@ class Compiled(Generic[T]):
         update_wrapper(self, function)
         self.function, self.quick = function, quick
         self.signature = inspect.signature(function)
-        self.names = list(self.signature.parameters)
-        self.static = {name: self.names.index(name) for name in static}
+        self.static = {name: list(self.signature.parameters).index(name) for name in static}
         self.plain = jax.jit(function, static_argnames=tuple(static))
         self.programs: dict[Any, _Program | None] = {}
         _every.append(self)
@@ -229,5 +228,5 @@ def quickly(function: Callable[..., T], *, static: Sequence[str] = ()) -> Compil
 
 
 def compiled(function: Callable[..., T], *, static: Sequence[str] = ()) -> Compiled[T]:
-    """What runs for long."""
+    """What runs for long; `static` as for `quickly`."""
     return Compiled(function, static, quick=False)

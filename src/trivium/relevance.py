@@ -24,7 +24,7 @@ ROWS_PER_COLUMN = 200
 MOST_ROWS, MOST_INPUTS, MOST_CLASSES = 4_000, 2_000, 20
 """Rows that are asked; and beyond which inputs and classes nobody asks, as it would take too long."""
 
-FOLDS, TREES, ROUNDS = 3, 100, 200_000
+FOLDS, TREES, CHANGED = 3, 100, 200_000
 """Folds; trees in all; and rows in which a column has got other values, over all columns and folds."""
 
 SURELY = -2.0
@@ -192,7 +192,7 @@ def _use(
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """By how many standard errors a model does worse on rows with other values of each column; and its losses."""
     worse, losses = [], []
-    times = int(np.clip(ROUNDS // (len(X) * len(places)), 1, 5))
+    times = int(np.clip(CHANGED // (len(X) * len(places)), 1, 5))
     for part in parts:
         model = kind(classes, X.shape[1]).fit(X[part.train], y[part.train])
         rows, truth = X[part.test], y[part.test]

@@ -61,6 +61,5 @@ def screened(estimator: Any, part: Part) -> Part:
         return part
     left_out = {name: REASON for name, telling in zip(judged, ~nothing, strict=True) if not telling}
     estimator.schema_ = schema.without(left_out)
-    estimator._coded_ = coded
     kept = sorted(place for name, own in where.items() if name not in left_out for place in own)
     return part._replace(inputs=np.ascontiguousarray(part.inputs[:, kept]))

@@ -1,5 +1,7 @@
 """A summary in the terminal."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -63,9 +65,11 @@ def _facts(summary: Summary) -> Table:
     facts.add_row("rows", ", ".join(f"{count:,} {use}" for use, count in summary.rows.items() if count))
     facts.add_row("columns", ", ".join(f"{count} {kind}" for kind, count in summary.columns.items()))
     if summary.dropped:
-        shown = [f"{name} ({reason})" for name, reason in list(summary.dropped.items())[:4]]
-        more = f" and {len(summary.dropped) - 4} more" if len(summary.dropped) > 4 else ""
-        facts.add_row("dropped", "; ".join(shown) + more)
+        by_reason: dict[str, list[str]] = {}
+        for name, reason in summary.dropped.items():
+            by_reason.setdefault(reason, []).append(name)
+        shown = [f"{_first_names(names)} ({reason})" for reason, names in by_reason.items()]
+        facts.add_row("dropped", "; ".join(shown))
     for who, title in MAKERS.items():
         made = [f"{choice.name} {choice.value}" for choice in summary.choices if choice.by == who]
         if made:
@@ -97,3 +101,9 @@ def scores_table(scores: list[Score], baseline: str, head: str) -> Table:
         style = "bold green" if better else "bold red"
         table.add_row(score.name, Text(in_digits(score.model), style=style), in_digits(score.baseline))
     return table
+
+
+def _first_names(names: Sequence[str]) -> str:
+    """The first four, and how many there are beside."""
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return ", ".join(names[:4]) + more
