@@ -289,6 +289,9 @@ def _wrong_numbers(given: Mapping[str, Any]) -> list[str]:
             continue
         if value is None and (name not in _NEEDED or name not in given):
             continue
+        if name == "bagging" and isinstance(value, Mapping):
+            problems += _wrong_folds(value)
+            continue
         exclusive = name in ("learning_rate", "time_limit")
         if isinstance(value, kind) and not isinstance(value, bool | np.bool_):
             number = float(cast(float, value))
@@ -299,6 +302,18 @@ def _wrong_numbers(given: Mapping[str, Any]) -> list[str]:
         bounds = (f"above {least}" if exclusive else f"of at least {least}") + (f" and below {below}" if below else "")
         problems.append(f"{name} must be {sort} {bounds}, got {value!r}. {advice}")
     return problems
+
+
+def _wrong_folds(asked: Mapping[str, Any]) -> list[str]:
+    """What is wrong with bagging by some of the folds."""
+    folds, networks = asked.get("folds"), asked.get("networks")
+    whole = all(isinstance(number, Integral) and not isinstance(number, bool) for number in (folds, networks))
+    if whole and set(asked) == {"folds", "networks"} and 1 <= cast(int, networks) <= cast(int, folds) >= 2:
+        return []
+    return [
+        "bagging must be a number of folds, or one of 2 or more with as many networks or fewer, got "
+        f"{dict(asked)!r}. Try 5, or {{'folds': 8, 'networks': 2}}."
+    ]
 
 
 def _options(

@@ -53,11 +53,12 @@ _TABM = {
     "validation_fraction": 0.2,
 }
 
-_FAST = {
-    "activation": "silu", "embedding": "joined", "dropout": 0.15, "learning_rate": 2e-3, "neighbours": True,
-    "screening": True, "scaling": "adaptive", "embed_above": "adaptive",
+_OURS = {
+    "embedding": "joined", "dropout": 0.15, "learning_rate": 2e-3, "neighbours": True, "screening": True,
+    "scaling": "adaptive", "embed_above": "adaptive",
 }  # fmt: skip
-_DEFAULT = _FAST | {"hidden_widths": (256, 256, 256), "activation": "mish", "bagging": 8}
+_FAST = _OURS | {"activation": "silu", "bagging": 4}
+_DEFAULT = _OURS | {"hidden_widths": (256, 256, 256), "activation": "mish", "bagging": 8}
 
 PRESETS: dict[str, dict[Task, dict[str, Any]]] = {
     "fast": {"classification": _FAST, "regression": _FAST},
@@ -77,7 +78,8 @@ PRESETS: dict[str, dict[Task, dict[str, Any]]] = {
 }
 """By name and task, parameters of the estimators.
 
-fast           one network: numbers embedded by waves and by bins, some dropout; of few rows four, see `OF_FEW`
+fast           few networks: numbers embedded by waves and by bins, some dropout; of 4,000 rows and more they are two,
+               trained for a set number of epochs at a rate that falls
 default        deeper, and a network per fold of eight, of which the average predicts: the most accurate for its time
 best           twice as many folds; these three depend on the number of rows, see `OF_ROWS`
 realmlp        RealMLP-TD: Holzmüller, Grinsztajn & Steinwart 2024, "Better by default: Strong pre-tuned MLPs and
@@ -87,19 +89,31 @@ tabm           TabM: Gorishniy, Kotelnikov & Babenko 2025, "TabM: Advancing tabu
                efficient ensembling", as the authors' package sets it; copies see the same batches here
 """
 
-OURS = ("fast", "default", "best")
-"""The recipes that depend on the number of rows."""
-
-OF_ROWS: tuple[tuple[int, dict[str, Any]], ...] = (
-    (8_000, {"embedding": {"name": "joined", "bins": 64}, "weight_decay": 0.1, "patience": 8}),
+_FINER = {"embedding": {"name": "joined", "bins": 64}, "weight_decay": 0.1}
+_SHORT = {
+    "bagging": {"folds": 8, "networks": 2}, "hidden_widths": (128, 128), "dropout": 0.05, "learning_rate": 8e-3,
+    "schedule": "cosine", "epochs": 32, "patience": None,
+}  # fmt: skip
+_LONG = (
+    (8_000, _FINER | {"patience": 8}),
     (200_000, {"batch_size": 512, "learning_rate": 2.8e-3, "patience": 4}),
     (1_000_000, {"batch_size": 1024, "learning_rate": 4e-3, "patience": 3}),
 )
-"""From so many rows on, what they change: finer bins, that more rows can fill; larger batches, at a learning rate that
-grows with the root of their size; and fewer epochs without progress, each of which is worth more steps."""
 
-FEW, OF_FEW = 4_000, {"fast": {"bagging": 4}}
-"""Rows below which `fast` is four networks as well: they train in the time that one is compiled in."""
+OF_ROWS: dict[str, tuple[tuple[int, dict[str, Any]], ...]] = {
+    "fast": (
+        (4_000, _SHORT),
+        (8_000, _FINER),
+        (16_000, {"hidden_widths": (256, 256)}),
+        (200_000, {"batch_size": 512, "learning_rate": 1.1e-2, "epochs": 10}),
+        (1_000_000, {"epochs": 6}),
+    ),
+    "default": _LONG,
+    "best": _LONG,
+}
+"""Per recipe, from so many rows on, what they change: finer bins, that more rows can fill; larger batches, at a
+learning rate that grows with the root of their size; and fewer epochs, each of which is worth more steps. `fast` trains
+fewer than 4,000 rows in the time in which its networks are compiled, and so can be patient with them."""
 
 LEFT = "default"
 """The value of a parameter that nobody chose: as the preset says, or as a plain network has it."""
@@ -137,8 +151,8 @@ def applied(
 
 def _of_rows(key: str, rows: int) -> dict[str, Any]:
     """What a recipe changes for so many rows."""
-    found: dict[str, Any] = dict(OF_FEW.get(key, {})) if rows < FEW else {}
-    for fewest, changes in OF_ROWS if key in OURS else ():
+    found: dict[str, Any] = {}
+    for fewest, changes in OF_ROWS.get(key, ()):
         found |= changes if rows >= fewest else {}
     return found
 

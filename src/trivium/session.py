@@ -18,6 +18,7 @@ from trivium import candidates
 from trivium.choices import is_auto
 from trivium.diagnosis.ranking import Diagnosis
 from trivium.estimators import NeuralClassifier, NeuralRegressor, load
+from trivium.estimators.bagging import in_words as in_folds
 from trivium.estimators.diagnosing import in_words
 from trivium.files import check_writable
 from trivium.report import html, scores, summary
@@ -283,7 +284,7 @@ def _choices(estimator: NeuralClassifier | NeuralRegressor, wanted: Wanted) -> l
     if recipe and "preset" not in wanted.chosen:
         made.append(Choice("preset", recipe, "default"))
     if given.get("bagging") and "bagging" not in wanted.chosen:
-        made.append(Choice("bagging", _in_words(given["bagging"]), "preset"))
+        made.append(Choice("bagging", in_folds(given["bagging"]), "preset"))
     if estimator.nearby_ is not None and "neighbours" not in wanted.chosen:
         made.append(Choice("neighbours", f"of {len(estimator.nearby_.points):,} rows", "preset"))
     shown = {*estimator.choices_, *found, "optimizer_options"}

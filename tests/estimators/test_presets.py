@@ -23,8 +23,45 @@ def test_the_default_averages_a_network_per_fold_and_is_kept_by_its_file(tmp_pat
     fast = NeuralRegressor(preset="fast", **SHORT).fit(X, Y)
     assert len(fast.models_) == 4  # of few rows
     fast._rows_ = 4_000
-    assert fast._given["bagging"] is None
+    assert fast._given["bagging"] == {"folds": 8, "networks": 2}
+    assert fast._given["schedule"] == "cosine"
     assert fast.set_params(bagging=3)._given["bagging"] == 3
+
+
+def test_networks_for_some_of_the_folds_leave_the_other_rows_without_a_prediction(tmp_path):
+    choices = SHORT | {"learning_rate": 0.02}
+    model = NeuralRegressor(bagging={"folds": 5, "networks": 2}, **choices).fit(X, Y)
+    assert len(model.models_) == 2
+    assert np.isfinite(model.out_of_fold_).mean() == pytest.approx(0.4, abs=0.01)
+    whole = NeuralRegressor(bagging=5, **choices).fit(X, Y)
+    known = np.isfinite(model.out_of_fold_)
+    np.testing.assert_allclose(model.out_of_fold_[known], whole.out_of_fold_[known], rtol=1e-5)
+    model.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    assert again.get_params()["bagging"] == {"folds": 5, "networks": 2}
+
+
+@pytest.mark.parametrize(
+    "bagging",
+    [{"folds": 5}, {"networks": 2}, {"folds": 1, "networks": 1}, {"folds": 4, "networks": 5}, {"folds": 4, "nets": 2},
+     {"folds": 4.5, "networks": 2}, {"folds": 4, "networks": True}, {}],
+)  # fmt: skip
+def test_folds_and_networks_that_do_not_fit_are_told(bagging):
+    with pytest.raises(ValueError, match=r"bagging must be a number of folds, or one of 2 or more .* Try 5, or"):
+        NeuralRegressor(bagging=bagging, **SHORT).fit(X, Y)
+
+
+def test_rows_nearby_are_asked_where_some_folds_have_networks():
+    random = np.random.default_rng(0)
+    rows = np.repeat(random.normal(size=(400, 3)), 3, axis=0)
+    told = np.repeat(random.normal(size=400), 3)  # by nothing but the row itself
+    choices = {"hidden_widths": (16,), "epochs": 8, "random_state": 0, "on_problem": "ignore", "neighbours": True}
+    model = NeuralRegressor(bagging={"folds": 4, "networks": 2}, **choices).fit(rows, told)
+    assert model.nearby_ is not None
+    known = np.isfinite(model.out_of_fold_)
+    assert known.mean() == pytest.approx(0.5, abs=0.01)
+    assert np.corrcoef(model.out_of_fold_[known], told[known])[0, 1] > 0.5
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -85,15 +122,19 @@ def test_many_rows_make_finer_bins_and_longer_steps(preset, tmp_path):
     many._rows_ = 10_000
     assert few._given["embedding"] == "joined"
     assert many._given["embedding"] == {"name": "joined", "bins": 64}
+    usual = many._given["learning_rate"]
     assert many.set_params(embedding="pbld", patience=5)._given["embedding"] == "pbld"
     assert many._given["patience"] == 5
-    sizes = []
+    sizes, epochs = [], []
     for rows in (199_999, 200_000, 1_000_000):
         many._rows_ = rows
         given = many._given
         sizes.append(given["batch_size"] or 256)
-        assert (given["learning_rate"] / 2e-3) ** 2 == pytest.approx(sizes[-1] / 256, rel=0.03)
-    assert sizes == sorted(set(sizes))
+        epochs.append(given["epochs"])
+        assert (given["learning_rate"] / usual) ** 2 == pytest.approx(sizes[-1] / 256, rel=0.06)
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]
+    assert epochs == sorted(epochs, reverse=True)
     plain = NeuralRegressor(preset="realmlp")
     given = plain._given
     plain._rows_ = 10**6

@@ -1,7 +1,9 @@
 """A population: each member as if it were alone, whoever trains beside it."""
 
 import threading
+from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
 import jax
 import numpy as np
@@ -187,3 +189,34 @@ def test_lanes_share_members_evenly():
         train_population([member(seed) for seed in range(6)], epochs=1, lanes=lanes)
     assert sum(calls) == 6
     assert max(calls) == 3
+
+
+def test_a_schedule_ends_with_the_time_limit(monkeypatch):
+    """On a clock on which an epoch takes a second, of 100 epochs some 20 are run, and the rate falls to nothing."""
+    now, steps, usual = [0.0], [], population.programs.run
+
+    def slow(*args):
+        now[0] += args[-2] - args[2].epoch  # epochs
+        return usual(*args)
+
+    monkeypatch.setattr(population.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(population.programs, "run", slow)
+    monkeypatch.setattr(population, "BRIEF", 0.0)
+    falling = replace(program(), schedules=(("learning_rate", linear_to_nothing),))
+    one = member(choices=falling)
+
+    def after(one):
+        steps.append(np.asarray(one.state.parameters[0]["weights"]))
+
+    train_population([one], epochs=100, time_limit=20, on_epoch=after, lanes=CORES[:1])
+    assert one.history.ending == "time limit"
+    assert 15 <= len(one.history) <= 21
+    moved = [np.abs(new - old).max() for old, new in pairwise(steps)]
+    assert moved[-1] < 0.1 * moved[0]
+    whole = member(choices=falling)
+    train_population([whole], epochs=5, lanes=CORES[:1])
+    assert whole.history.ending == "all epochs"
+
+
+def linear_to_nothing(value, steps):
+    return lambda step: value * (1 - step / steps)

@@ -1,12 +1,30 @@
 """One network per fold, each trained on the other folds: their average predicts, and every row was kept aside once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from trivium.candidates import Candidate
 from trivium.estimators.members import Found, Limits, Part, Task, as_model, members_of, on_rows, trained
+
+
+def folds_asked(bagging: Any) -> int | None:
+    """The folds that the parameter asks for, None for none."""
+    found = bagging["folds"] if isinstance(bagging, Mapping) else bagging
+    return None if found is None else int(found)
+
+
+def networks_asked(bagging: Any) -> int | None:
+    """How many of the folds have a network, None for every one."""
+    return bagging.get("networks") if isinstance(bagging, Mapping) else None
+
+
+def in_words(bagging: Any) -> str:
+    """The parameter as people read it: "8", or "2 of 8 folds"."""
+    networks, n = networks_asked(bagging), folds_asked(bagging)
+    return str(n) if networks is None else f"{networks} of {n} folds"
 
 
 def folds(numbers: np.ndarray, n_folds: int, random: np.random.RandomState, *, classes: bool) -> np.ndarray:
@@ -40,11 +58,11 @@ def bagged(
     """Models of equal weight, the first one's history; predictions of every row by the one that did not see it, and by
     each of them, where every row is wanted.
 
-    A time limit may end before each network had an epoch: those that had none are left out, and of the rows that they
-    were to predict nothing is said: NaN.
+    Of the rows of a fold that has no network nothing is said: NaN. Either networks for some of the folds were asked
+    for, or a time limit ended before each had an epoch: those that had none are left out.
     """
-    n_folds = int(fold.max()) + 1
-    candidates: Sequence[Candidate] = [replace(candidate, seed=candidate.seed + place) for place in range(n_folds)]
+    n = min(int(fold.max()) + 1, networks_asked(candidate.given["bagging"]) or len(fold))
+    candidates: Sequence[Candidate] = [replace(candidate, seed=candidate.seed + place) for place in range(n)]
     members, frames = members_of(candidates, task, whole, None, seed)
     for place, member in enumerate(members):
         member.aside = member.rows._replace(places=np.flatnonzero(fold == place).astype(np.int32))

@@ -15,7 +15,7 @@ from trivium.candidates import Candidate, Plan
 from trivium.catalog import get
 from trivium.choices import Choices
 from trivium.estimators import after_epoch, diagnosing, inputs, models, neighbours, screening
-from trivium.estimators.bagging import bagged, folds
+from trivium.estimators.bagging import bagged, folds, folds_asked
 from trivium.estimators.members import Found, Frame, Limits, Part, Task, members_of, selected, trained
 from trivium.estimators.mending import Mended, mended
 from trivium.estimators.models import Model
@@ -179,9 +179,9 @@ class NeuralEstimator(Parameters):
 
         aside  whether the user handed over rows to choose by
         """
-        if isinstance(self.bagging, Integral):
-            return int(self.bagging)
-        asked = self._given["bagging"]
+        asked = folds_asked(self._given["bagging"])
+        if isinstance(self.bagging, Integral | Mapping):
+            return asked
         return None if asked is None or aside or n < FEWEST_IN_FOLDS else min(asked, n // 2)
 
     @devices.undisturbed()

@@ -16,11 +16,16 @@ def of_folds(
 ) -> tuple[Nearby | None, np.ndarray]:
     """What rows nearby tell, None where they do not surely help; and predictions out of fold with what they add.
 
-    each  what the network of each fold says of all rows
+    each  what the network of each fold that has one says of all rows
     """
-    if not _suits(task, found) or len(each) <= fold.max():
+    if not _suits(task, found):
         return None, out_of_fold
-    panels = [Panel(said, np.flatnonzero(fold == place), fold != place) for place, said in enumerate(each)]
+    places = np.unique(fold[np.isfinite(out_of_fold).reshape(len(fold), -1).all(axis=1)])
+    if len(places) != len(each):
+        return None, out_of_fold
+    panels = [
+        Panel(said, np.flatnonzero(fold == place), fold != place) for place, said in zip(places, each, strict=True)
+    ]
     told = _find(task, whole, np.mean(each, axis=0), panels)
     if told is None:
         return None, out_of_fold

@@ -11,12 +11,15 @@ from trivium.tables.arrays import aligned
 from trivium.training import devices
 from trivium.training.history import History
 from trivium.training.population import Member, train_population
-from trivium.training.program import BLOCK, Program, State
+from trivium.training.program import Program, State
 from trivium.training.rows import Table
 
 SMALLEST = 128
 """Fewest rows of a prediction: in a matrix product of 64 rows, with 2 to 8 columns, the last bits are others than in
 one of more (measured on x86)."""
+
+MOST_ROWS = 2048
+"""Rows of a block that `evaluate` hands over at once."""
 
 MOST_NUMBERS = 1 << 23
 """Of a block of rows."""
@@ -98,8 +101,8 @@ def evaluate(apply: Callable[[Any], Array], X: Any, encode: Callable[..., np.nda
 
 
 def _rows_of_a_block(width: int) -> int:
-    """BLOCK, or of wide rows a smaller power of two."""
-    return min(BLOCK, max(SMALLEST, 1 << (MOST_NUMBERS // max(1, width)).bit_length() - 1))
+    """MOST_ROWS, or of wide rows a smaller power of two."""
+    return min(MOST_ROWS, max(SMALLEST, 1 << (MOST_NUMBERS // max(1, width)).bit_length() - 1))
 
 
 def _in_held_memory(encode: Callable[..., np.ndarray], length: int) -> Callable[[Any, int], np.ndarray]:

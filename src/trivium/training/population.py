@@ -94,7 +94,7 @@ def train_population(
     """
     devices.prepare()
     lanes = devices.lanes(len(members)) if lanes is None else lanes
-    run = _Run(members, epochs, patience, time_limit, first_rung, longest=1 if on_epoch else CHUNK)
+    run = _Run(members, epochs, patience, time_limit, first_rung, 1 if on_epoch else CHUNK, len(lanes))
     flying: dict[Future, tuple[Lane, list[_Runner]]] = {}
     pool = _Inline() if len(lanes) == 1 else devices.threads(len(lanes))
     with interruption.heard() as check, pool:
@@ -134,10 +134,20 @@ class _Runner:
     brief: bool  # whether to compile its program would take longer than to run it
     apart: int  # epochs from one look at it to the next
     most: int | None  # rows of a part where its epochs are run in parts; None: they are not
+    steps: int  # of an epoch
+    planned: int = field(init=False)  # the last epoch, but for a time limit
     until: int = 0  # the epoch that it may go to for now
     length: int = 1  # epochs of its next chunk
     wanted: int = 0  # epochs asked of its chunk
     ran: int = 0  # epochs that the chunk ran
+
+    def __post_init__(self) -> None:
+        self.planned = self.last
+
+    def plan(self, last: int) -> None:
+        """End after this epoch, and so much earlier with what its schedules do over the run."""
+        self.last = self.until = max(self.member.epochs + 1, min(last, self.planned))
+        self.numbers = {**self.numbers, "total_steps": np.float32(self.last * self.steps)}
 
     @property
     def kind(self) -> Any:
@@ -184,12 +194,14 @@ class _Run:
         time_limit: float | None,
         first_rung: int | None,
         longest: int,
+        n_lanes: int,
     ) -> None:
-        self.began, self.longest = time.perf_counter(), longest
+        self.began, self.longest, self.n_lanes = time.perf_counter(), longest, n_lanes
         self.budget = np.inf if time_limit is None else time_limit
         self.patience = PATIENT if patience is None else np.int32(patience)
         self.store = Store()
         self.known: set[Any] = set()  # programs that are compiled
+        self.pace: dict[Any, float] = {}  # seconds of an epoch of a program
         self.resting: list[_Runner] = []
         self.waiting: list[_Runner] = []
         self.rung = first_rung
@@ -208,7 +220,7 @@ class _Run:
             brief = _seconds(member, epochs, steps) < BRIEF
             apart = snapshots.every(steps, epochs)
             most = self._rows_of_a_part(member, program, steps)
-            runner = _Runner(member, program, numbers, first + epochs, already, brief, apart, most)
+            runner = _Runner(member, program, numbers, first + epochs, already, brief, apart, most, steps)
             runner.until = runner.last if first_rung is None else min(runner.last, first + first_rung)
             if epochs > 0:
                 self.waiting.append(runner)
@@ -234,8 +246,13 @@ class _Run:
         if lane.at_once > 1:
             share = min(lane.at_once, -(-len(able) // lanes_left))
             taken += [runner for runner in able[1:] if runner.kind == able[0].kind][: share - 1]
+        under_way = len(self.waiting) + sum(len(group) for group in flying)
         for runner in taken:
             self.waiting.remove(runner)
+            if runner.program.schedules and runner.program in self.pace and self.rung is None:
+                rounds = -(-under_way // (self.n_lanes * lane.at_once))
+                left = self.budget - (time.perf_counter() - self.began)
+                runner.plan(runner.member.epochs + int(min(left / rounds / self.pace[runner.program], self.epochs)))
         return taken
 
     def advance(self, group: list[_Runner], lane: Lane) -> None:
@@ -269,8 +286,10 @@ class _Run:
                 fill = (1 << (len(calls) - 1).bit_length()) - len(calls)  # powers of two, so that few are compiled
                 results = programs.run_stacked(group[0].program, calls + calls[-1:] * fill)[: len(group)]
         results = [(state, jax.tree.map(np.asarray, record)) for state, record in results]
-        self.known.add(group[0].program)
         ended = time.perf_counter()
+        if group[0].program in self.known:  # and not compiled just now
+            self.pace[group[0].program] = (ended - began) / max(1, int(results[0][0].epoch) - group[0].member.epochs)
+        self.known.add(group[0].program)
         for runner, (state, record), before in zip(group, results, seen, strict=True):
             member = runner.member
             runner.ran = int(state.epoch) - member.epochs
@@ -304,6 +323,8 @@ class _Run:
                 self.waiting.append(runner)
             elif runner.until < runner.last:
                 self.resting.append(runner)
+            elif runner.last < runner.planned:
+                runner.member.history.ending = "time limit"
         if over:
             for runner in self.waiting + self.resting:
                 runner.member.history.ending = "time limit"
