@@ -21,10 +21,10 @@ def test_rows_kept_aside_are_measured_by_the_networks_own_numbers(monkeypatch):
 
     monkeypatch.setattr(bagging, "trained", watched)
     random = np.random.default_rng(0)
-    X = random.normal(size=(24_000, 30)).astype(np.float32)
-    y = np.sin(2 * X[:, 0]) + X[:, 1] * X[:, 2] + 0.5 * random.normal(size=24_000)
+    X = random.normal(size=(100_000, 30)).astype(np.float32)
+    y = np.sin(2 * X[:, 0]) + X[:, 1] * X[:, 2] + 0.5 * random.normal(size=100_000)
     choices = {"hidden_widths": (32,), "embedding": {"name": "joined", "bins": 64}, "learning_rate": 5e-3}
-    beside = {"bagging": 4, "epochs": 3, "random_state": 0, "on_problem": "ignore"}
+    beside = {"bagging": 4, "epochs": 2, "random_state": 0, "on_problem": "ignore"}
     NeuralRegressor(**choices, **beside).fit(X, y)
     for member in members:
         rows, program = member.aside.places, member.program
