@@ -82,7 +82,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
                          holds the rows of the fit, and so does a saved file. Plain: no
     screening            whether columns that surely tell nothing of the target are left out, of tables with many
                          columns for their rows: `schema_.dropped` names them. Plain: no
-    time_limit           seconds of fit; None: no limit
+    time_limit           seconds of fit; what schedules do over the run is done by then. None: no limit
     callbacks            functions of (history, epoch), called after each epoch; True from one of them ends training
     warm_start           whether `fit` goes on from the parameters of the last one, on the same kind of table
     precision            of the matrix products in training, where the hardware has coarser and faster ones: "float32",

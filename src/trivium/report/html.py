@@ -54,7 +54,7 @@ def _cards(summary: Summary) -> str:
     ]
     cards = cards[:3]
     cards.append(
-        ("rows", f"{sum(summary.rows.values()):,}", ", ".join(f"{n:,} {use}" for use, n in summary.rows.items()))
+        ("rows", f"{sum(summary.rows.values()):,}", ", ".join(f"{n:,} {use}" for use, n in summary.rows.items() if n))
     )
     cards.append(("time", f"{summary.seconds:.1f} s", f"{len(history)} epochs, {history.ending}"))
     inner = "".join(
