@@ -92,25 +92,24 @@ tabm           TabM: Gorishniy, Kotelnikov & Babenko 2025, "TabM: Advancing tabu
 _FINER = {"embedding": {"name": "joined", "bins": 64}, "weight_decay": 0.1}
 _SHORT = {
     "bagging": {"folds": 8, "networks": 2}, "hidden_widths": (128, 128), "dropout": 0.05, "learning_rate": 8e-3,
-    "schedule": "cosine", "epochs": 32, "patience": None,
+    "schedule": "cosine", "epochs": 32,
 }  # fmt: skip
 _LONG = (
     (8_000, _FINER | {"patience": 8}),
     (200_000, {"batch_size": 512, "learning_rate": 2.8e-3, "patience": 4}),
     (1_000_000, {"batch_size": 1024, "learning_rate": 4e-3, "patience": 3}),
 )
+_FAST_BY_ROWS = (
+    (4_000, _SHORT),
+    (8_000, _FINER),
+    (16_000, {"hidden_widths": (256, 256)}),
+    (200_000, {"batch_size": 512, "learning_rate": 1.1e-2, "epochs": 10}),
+    (1_000_000, {"epochs": 6}),
+)
+PATIENT: dict[Task, int | None] = {"classification": 8, "regression": None}
+"""Patience of `fast` on its falling rate: classes are learned by heart, numbers may gain in the last epochs only."""
 
-OF_ROWS: dict[str, tuple[tuple[int, dict[str, Any]], ...]] = {
-    "fast": (
-        (4_000, _SHORT),
-        (8_000, _FINER),
-        (16_000, {"hidden_widths": (256, 256)}),
-        (200_000, {"batch_size": 512, "learning_rate": 1.1e-2, "epochs": 10}),
-        (1_000_000, {"epochs": 6}),
-    ),
-    "default": _LONG,
-    "best": _LONG,
-}
+OF_ROWS: dict[str, tuple[tuple[int, dict[str, Any]], ...]] = {"fast": _FAST_BY_ROWS, "default": _LONG, "best": _LONG}
 """Per recipe, from so many rows on, what they change: finer bins, that more rows can fill; larger batches, at a
 learning rate that grows with the root of their size; and fewer epochs, each of which is worth more steps. `fast` trains
 fewer than 4,000 rows in the time in which its networks are compiled, and so can be patient with them."""
@@ -144,17 +143,17 @@ def applied(
     """
     key = in_use(given, defaults)
     chosen = {name for name, value in given.items() if name in defaults and not _same(value, defaults[name])}
-    recipe = {} if key is None else PRESETS[key][task] | _of_rows(key, rows or 0)
+    recipe = {} if key is None else PRESETS[key][task] | _of_rows(key, task, rows or 0)
     plain = {name: value for name, value in PLAIN.items() if _same(given[name], LEFT)}
     return {**given, **plain, **{name: value for name, value in recipe.items() if name not in chosen}}
 
 
-def _of_rows(key: str, rows: int) -> dict[str, Any]:
+def _of_rows(key: str, task: Task, rows: int) -> dict[str, Any]:
     """What a recipe changes for so many rows."""
     found: dict[str, Any] = {}
     for fewest, changes in OF_ROWS.get(key, ()):
         found |= changes if rows >= fewest else {}
-    return found
+    return found | ({"patience": PATIENT[task]} if "epochs" in found else {})
 
 
 def in_use(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> str | None:

@@ -25,6 +25,10 @@ def test_the_default_averages_a_network_per_fold_and_is_kept_by_its_file(tmp_pat
     fast._rows_ = 4_000
     assert fast._given["bagging"] == {"folds": 8, "networks": 2}
     assert fast._given["schedule"] == "cosine"
+    assert fast._given["patience"] is None
+    classes = NeuralClassifier(preset="fast")
+    classes._rows_ = 4_000
+    assert classes._given["patience"] == 8
     assert fast.set_params(bagging=3)._given["bagging"] == 3
 
 
