@@ -34,7 +34,7 @@ def summary(scores: pd.DataFrame, baseline: str = "constant") -> pd.DataFrame:
     ranks = losses.rank(axis=1).groupby("table").mean()
     best = losses.min(axis=1)
     behind = losses.sub(best, axis=0).div((constant - best).clip(lower=1e-12), axis=0).groupby("table").mean()
-    seconds = scores[scores.model != baseline].pivot_table("fit_s", "table", "model").loc[ranks.index]
+    seconds = scores[scores.model != baseline].pivot_table("fit_s", "table", "model").reindex(ranks.index)
     calibration = scores.pivot_table("ece", "table", "model")
     found = pd.DataFrame(
         {
