@@ -103,7 +103,7 @@ _FAST_BY_ROWS = (
     (4_000, _SHORT),
     (8_000, _FINER),
     (16_000, {"hidden_widths": (256, 256)}),
-    (200_000, {"batch_size": 512, "learning_rate": 1.1e-2, "epochs": 10}),
+    (200_000, {"batch_size": 512, "learning_rate": 1.13e-2, "epochs": 10}),
     (1_000_000, {"epochs": 6}),
 )
 PATIENT: dict[Task, int | None] = {"classification": 8, "regression": None}

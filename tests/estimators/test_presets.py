@@ -135,9 +135,9 @@ def test_many_rows_make_finer_bins_and_longer_steps(preset, tmp_path):
         given = many._given
         sizes.append(given["batch_size"] or 256)
         epochs.append(given["epochs"])
-        assert (given["learning_rate"] / usual) ** 2 == pytest.approx(sizes[-1] / 256, rel=0.06)
+        assert (given["learning_rate"] / usual) ** 2 == pytest.approx(sizes[-1] / 256, rel=0.03)
     assert sizes == sorted(sizes)
-    assert sizes[0] < sizes[-1]
+    assert len(set(sizes)) == (2 if preset == "fast" else 3)
     assert epochs == sorted(epochs, reverse=True)
     plain = NeuralRegressor(preset="realmlp")
     given = plain._given

@@ -61,7 +61,8 @@ def bagged(
     Of the rows of a fold that has no network nothing is said: NaN. Either networks for some of the folds were asked
     for, or a time limit ended before each had an epoch: those that had none are left out.
     """
-    n = min(int(fold.max()) + 1, networks_asked(candidate.given["bagging"]) or len(fold))
+    n_folds = int(fold.max()) + 1
+    n = min(n_folds, networks_asked(candidate.given["bagging"]) or n_folds)
     candidates: Sequence[Candidate] = [replace(candidate, seed=candidate.seed + place) for place in range(n)]
     members, frames = members_of(candidates, task, whole, None, seed)
     for place, member in enumerate(members):

@@ -83,7 +83,7 @@ def train_population(
     """Train every member for `epochs` more; their states and histories go on as the epochs end.
 
     patience     epochs without a better validation loss after which a member ends; None never ends it
-    time_limit   seconds after which no new chunk of epochs starts; None for no limit
+    time_limit   seconds after which no new chunk of epochs starts, and by which schedules end; None for no limit
     first_rung   epochs after which the worse half of the members leaves, by best validation loss; again after twice as
                  many, and so on. None keeps all
     on_progress  called in this thread whenever a chunk of a member has ended
