@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_digits, make_classification
 from sklearn.metrics import balanced_accuracy_score
 
-from trivium import NeuralClassifier, load
+from trivium import NeuralClassifier, NeuralRegressor, load
 from trivium.candidates import Candidate
 from trivium.diagnosis.record import RunRecord
 from trivium.estimators.diagnosing import TrainingError
@@ -105,3 +105,11 @@ def test_two_changes_are_made_at_once_where_neither_helps_alone():
     assert [one.finding for one in found] == ["0 + 2", "1 + 2"]
     assert found[0].candidate.choices.hidden_widths == (64, 64)
     assert found[0].candidate.choices.numbers["learning_rate"] == 0.3
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_last_layer_that_starts_at_zero_is_no_vanishing_gradient():
+    X = np.random.default_rng(0).normal(size=(300, 4))
+    choices = {"hidden_widths": (16, 16), "zero_last_layer": True, "start": "random_biases", "learning_rate": 1e-5}
+    model = NeuralRegressor(**choices, epochs=1, random_state=0).fit(X, X[:, 0])
+    assert "vanishing_gradient" not in [finding.name for finding in model.diagnosis_.findings]

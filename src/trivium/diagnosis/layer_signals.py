@@ -66,10 +66,15 @@ class LayerSignals:
 
     @cached_property
     def gradient_ratio(self) -> float:
-        """RMS of the gradient in the first layer / in the last one, early in the run."""
+        """RMS of the gradient in the first layer / in the last one, early in the run.
+
+        NaN where nothing was seen but the start of a last layer of zeros, which lets nothing through until its update.
+        """
         rms = self.early("gradient_rms")
         places = [p for p in range(len(rms)) if self.record.layers[p].kind != "embedding" and np.isfinite(rms[p])]
         if len(places) < 3 or not rms[places[-1]] > 0:
+            return math.nan
+        if rms[places[0]] == 0 and self.at_start("weight_norm")[places[-1]] == 0:
             return math.nan
         return float(rms[places[0]] / rms[places[-1]])
 
