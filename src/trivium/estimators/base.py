@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from trivium import activations, candidates, choices, losses, nearby, outcomes
 from trivium.candidates import Candidate, Plan
@@ -27,7 +27,7 @@ from trivium.network import own
 from trivium.report import notes
 from trivium.report.search import summary as in_sentences
 from trivium.storage import file, record
-from trivium.tables import encode, read, schema
+from trivium.tables import encode, schema
 from trivium.training import devices
 from trivium.training.split import parts
 
@@ -39,6 +39,7 @@ class NeuralEstimator(Parameters):
     """Training, predictions and saving; a child says what its targets are."""
 
     classes_: np.ndarray
+    n_features_in_: int
     _takes_encoded = False  # of a copy that scores rows in the midst of training
 
     @property
@@ -127,18 +128,7 @@ class NeuralEstimator(Parameters):
 
     def _accept(self, X: Any, *, first: bool) -> Any:
         """X as the network takes it, (n_samples, n_inputs), held or streamed; the first time, its schema is learned."""
-        frame = read.as_frame(X)
-        if frame is None:
-            X = validate_data(
-                self, read.as_array(X), reset=first, dtype=None, ensure_all_finite=False, accept_sparse="csr"
-            )
-            if not first and hasattr(self, "feature_names_in_"):
-                X = encode.named(self.feature_names_in_, X)
-        elif first:
-            X, self.n_features_in_ = frame, len(frame.columns)
-            self.feature_names_in_ = np.asarray(frame.columns, dtype=object)
-        else:
-            X = encode.check_frame(self.schema_, frame)
+        X = inputs.table(self, X, first=first)
         if first:
             given = self._given
             self.schema_ = schema.learn_schema(X, scaling=given["scaling"], keeps_constants=self.network is not None)

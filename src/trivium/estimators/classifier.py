@@ -64,7 +64,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     scaling              of numbers: "standard", "robust" with a smooth end at 3, "quantile" to a normal distribution,
                          or "adaptive": standard, or robust where a column has values that would drown all others
     embed_above          categories with more levels than that are embedded, others are one-hot; None: all are;
-                         "adaptive": of those with more than 64, whose own levels tell what shared columns do not
+                         "adaptive": of those with more than 64, whose own levels tell what shared columns do not,
+                         and numbers that are codes as well: whose levels tell what their size does not
     batch_size           rows per step; None: 256, or all rows for an optimizer that needs them
     epochs               most passes over the rows
     validation_fraction  share of the rows kept aside to choose the best epoch by its loss; 0 keeps the last epoch

@@ -4,9 +4,10 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
+from sklearn.utils.validation import validate_data
 
 from trivium.network import Layout
-from trivium.tables import encode, streamed
+from trivium.tables import encode, read, streamed
 from trivium.tables.arrays import in_rows
 from trivium.tables.record import Schema
 from trivium.tables.streamed import Encoded, Streamed
@@ -18,6 +19,22 @@ def length(y: Any) -> int | None:
     if shape is None:
         return len(y) if hasattr(y, "__len__") else None
     return int(shape[0]) if shape else None
+
+
+def table(estimator: Any, X: Any, *, first: bool) -> Any:
+    """X as a frame, or as an array or sparse matrix; the first time, the estimator learns the columns' names."""
+    frame = read.as_frame(X)
+    if frame is None:
+        X = validate_data(
+            estimator, read.as_array(X), reset=first, dtype=None, ensure_all_finite=False, accept_sparse="csr"
+        )
+        named = not first and hasattr(estimator, "feature_names_in_")
+        return encode.named(estimator.feature_names_in_, X) if named else X
+    if not first:
+        return encode.check_frame(estimator.schema_, frame)
+    estimator.n_features_in_ = len(frame.columns)
+    estimator.feature_names_in_ = np.asarray(frame.columns, dtype=object)
+    return frame
 
 
 def coded(schema: Schema, embed_above: int | str | None) -> list[str]:

@@ -8,7 +8,10 @@ from trivium import relevance
 from trivium.estimators import inputs
 from trivium.estimators.members import Part
 from trivium.estimators.order import in_order
-from trivium.tables.schema import MOST_LEVELS
+from trivium.tables import encode
+from trivium.tables.arrays import is_sparse
+from trivium.tables.record import Schema
+from trivium.tables.schema import MOST_CODES, MOST_LEVELS, as_category
 from trivium.tables.streamed import Streamed
 
 REASON = "tells nothing of the target, by trees and a linear model"
@@ -16,26 +19,60 @@ REASON = "tells nothing of the target, by trees and a linear model"
 FEWEST_SECONDS = 60.0
 """A time limit below which every second is for the network."""
 
+ROWS_PER_KIND, MOST_RECURRING = 3, 32
+"""Rows that each kind of a number has on average, where it may be a code; and columns of such numbers: where more are,
+they are pixels or answers, and no codes."""
+
+LOOK, MOST_OF_LOOK = 2000, 0.9
+"""Rows that are looked at first, and the share of them that may be unlike each other: measurements nearly all are."""
+
 
 def with_levels(estimator: Any, X: Any, y: Any, rows: Any, numbers: np.ndarray) -> Any:
-    """Encoded rows, in which categories of many levels are codes where their own levels tell more than shared columns.
+    """Encoded rows, in which categories of many levels are codes where their own levels tell more than shared columns;
+    and with codes of whole numbers, whose levels tell what their size does not.
 
     X, y  as the user gave them; `numbers` are the targets
     """
-    schema = estimator.schema_
-    many = [column.name for column in schema.categories if len(column.levels) > MOST_LEVELS]
-    if estimator._given["embed_above"] != "adaptive" or not many or isinstance(rows, Streamed):
+    if estimator._given["embed_above"] != "adaptive" or isinstance(rows, Streamed):
         return rows
-    estimator._coded_ = many
-    coded = estimator._known_table(X, y)[0]
-    order = in_order(Part(rows, numbers, np.ones(len(rows), np.float32)))[1]
-    order = np.arange(len(rows)) if order is None else order
+    schema, some = estimator.schema_, _drawn(rows, numbers)
+    many = {column.name: place for place, column in enumerate(schema.categories) if len(column.levels) > MOST_LEVELS}
+    recurring = {} if is_sparse(X) else _recurring(schema, rows[some])
+    if not many and not recurring:
+        return rows
+    table = inputs.table(estimator, X, first=False)
+    asked = dict(zip(many, encode.codes(schema, table)[some][:, list(many.values())].T, strict=True)) if many else {}
+    asked |= recurring
     classes = len(estimator.classes_) if numbers.ndim == 1 and hasattr(estimator, "classes_") else None
-    tells = relevance.own_levels_tell(rows[order], numbers[order], coded[order, -len(many) :], classes)
-    estimator._coded_ = [name for name, own in zip(many, tells, strict=True) if own]
-    if tells.all():
-        return coded
-    return estimator._known_table(X, y)[0] if tells.any() else rows
+    codes = np.stack(list(asked.values()), axis=1)
+    tells = relevance.own_levels_tell(rows[some], numbers[some], codes, classes, in_order=len(recurring))
+    telling = [name for name, own in zip(asked, tells, strict=True) if own]
+    if not telling:
+        return rows
+    estimator._coded_ = telling
+    estimator.schema_ = schema.joined_by(as_category(table, name) for name in telling if name in recurring)
+    return estimator._known_table(X, y)[0]
+
+
+def _drawn(rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Numbers of rows to ask, the same rows in whichever order they came."""
+    random = np.random.default_rng(0).permutation(len(rows))[: relevance.MOST_ROWS_OF_LEVELS]
+    order = in_order(Part(rows, numbers, np.ones(len(rows), np.float32)))[1]
+    return random if order is None else order[random]
+
+
+def _recurring(schema: Schema, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Numbers that come again and again, as codes that rise with them: of more kinds than bins tell apart, each in some
+    rows."""
+    found = {}
+    for place, column in enumerate(schema.numeric):
+        values = rows[:, place]
+        if column.kind != "number" or len(np.unique(values[:LOOK])) > MOST_OF_LOOK * LOOK:
+            continue
+        kinds, codes = np.unique(values, return_inverse=True)
+        if relevance.BINS < len(kinds) <= min(MOST_CODES, len(values) / ROWS_PER_KIND):
+            found[column.name] = codes
+    return found if len(found) <= MOST_RECURRING else {}
 
 
 def screened(estimator: Any, part: Part) -> Part:

@@ -15,7 +15,7 @@ from trivium.export import dates
 from trivium.export.graph import ExportError, Graph, Tensor
 from trivium.export.quantiles import gaussian_ranks
 from trivium.tables.arrays import dense, in_rows, is_numeric
-from trivium.tables.columns import arrow_column, kind_of, levels, numbers, times
+from trivium.tables.columns import are_whole, arrow_column, kind_of, levels, numbers, times
 from trivium.tables.encode import encode
 from trivium.tables.record import Column, Schema
 from trivium.tables.scaling import FARTHEST, Scaler
@@ -37,7 +37,7 @@ def input_types(schema: Schema, matrix: bool, wanted: Mapping[str, str] | None =
     wanted  ONNX's names of types for some inputs
     Raises ExportError for an input that is not there or a type that its column cannot be.
     """
-    usual = {MATRIX: np.dtype(float)} if matrix else dict(map(_usual, schema.columns))
+    usual = {MATRIX: np.dtype(float)} if matrix else dict(map(_usual, schema.distinct))
     for name, type_name in (wanted or {}).items():
         if name not in usual:
             raise ExportError(f"types must name inputs, got {name!r}. There are {', '.join(list(usual)[:20])}.")
@@ -67,12 +67,15 @@ def add_columns(
     coded       categories that the network takes as the number of their level, behind everything else
     """
     if n_features is not None:
-        given = graph.input(MATRIX, (graph.batch, n_features), types[MATRIX], "numbers, NaN where missing")
-        places = [int(column.name[1:]) for column in schema.columns]
-        values = graph.cast(given, float)
-        values = values if places == list(range(n_features)) else _columns_of(graph, values, places)
-        return _joined(graph, _numbers(graph, schema, values))
-    given = {column.name: _input(graph, column, types) for column in schema.columns}
+        matrix = graph.input(MATRIX, (graph.batch, n_features), types[MATRIX], "numbers, NaN where missing")
+        places = [int(column.name[1:]) for column in schema.numeric]
+        matrix = graph.cast(matrix, float)
+        values = matrix if places == list(range(n_features)) else _columns_of(graph, matrix, places)
+        parts = _numbers(graph, schema, values)
+        for column in schema.categories:
+            parts.append(_code_of_number(graph, column, _columns_of(graph, matrix, [int(column.name[1:])])))
+        return _joined(graph, parts)
+    given = {column.name: _input(graph, column, types) for column in schema.distinct}
     parts = []
     if schema.numeric:
         values = _joined(graph, [graph.cast(given[column.name], float) for column in schema.numeric])
@@ -88,7 +91,9 @@ def add_columns(
             seconds = graph.cast(given[column.name], float)
             parts.append(dates.cycles(graph, seconds, column.cycles, column.zone))
     for column in schema.categories:
-        if column.name in coded:  # as `encode.codes` numbers them
+        if column.values:
+            parts.append(_code_of_number(graph, column, graph.cast(given[column.name], float)))
+        elif column.name in coded:  # as `encode.codes` numbers them
             codes = np.array([*range(2, len(column.levels) + 2), 1, 0], np.float32)
             parts.append(_category(graph, column, given[column.name], codes[:, None]))
     return _joined(graph, parts)
@@ -146,6 +151,27 @@ def _category(graph: Graph, column: Column, given: Tensor, table: np.ndarray) ->
     return graph.op("Gather", [graph.constant(table), places], (graph.batch, table.shape[1]), np.float32, axis=0)
 
 
+def _code_of_number(graph: Graph, column: Column, given: Tensor) -> Tensor:
+    """The code of a number that is a category as well, (N, 1) float32 from (N, 1) float64, as `encode.codes` has it."""
+    shape, kinds, codes = given.shape, column.values, range(2, len(column.values) + 2)
+    unknown, missing = graph.constant(1.0, np.float32), graph.constant(0.0, np.float32)
+    if are_whole(np.array(kinds)):
+        whole = graph.cast(given, np.int64)
+        found = graph.op(
+            "LabelEncoder", [whole], shape, np.float32, domain="ai.onnx.ml",
+            keys_int64s=list(map(int, kinds)), values_floats=list(map(float, codes)), default_float=1.0,
+        )  # fmt: skip
+        is_whole = graph.op("Equal", [graph.cast(whole, float), given], shape, bool)
+        found = graph.op("Where", [is_whole, found, unknown], shape, np.float32)
+    else:
+        found = graph.op(
+            "LabelEncoder", [graph.cast(given, np.float32)], shape, np.int64, domain="ai.onnx.ml",
+            keys_floats=list(kinds), values_int64s=list(codes), default_int64=1,
+        )  # fmt: skip
+        found = graph.cast(found, np.float32)
+    return graph.op("Where", [graph.op("IsNaN", [given], shape, bool), missing, found], shape, np.float32)
+
+
 def _columns_of(graph: Graph, values: Tensor, places: list[int]) -> Tensor:
     return graph.op("Gather", [values, graph.constant(places, np.int64)], (graph.batch, len(places)), axis=1)
 
@@ -179,7 +205,7 @@ def described(schema: Schema, types: Mapping[str, np.dtype]) -> list[dict[str, A
     """The columns, as JSON can hold them, for whoever finds the file."""
     names = {np.dtype(kind): name for name, kind in TYPES.items()}
     found = []
-    for column in schema.columns:
+    for column in schema.distinct:
         name = _usual(column)[0] if MATRIX not in types or len(types) > 1 else MATRIX
         found.append({"name": column.name, "input": name, "type": names[types[name]], "holds": _doc(column)})
     return found
@@ -193,7 +219,7 @@ def as_inputs(schema: Schema, types: Mapping[str, np.dtype], table: Any, matrix:
         columns = [numbers(f"x{place}", arrow_column(table, f"x{place}")) for place in range(table.shape[1])]
         return {MATRIX: np.stack(columns, axis=1).astype(types[MATRIX])}
     inputs = {}
-    for column in schema.columns:
+    for column in schema.distinct:
         name, _ = _usual(column)
         inputs[name] = _as_input(column, arrow_column(table, column.name), types[name])
     return inputs

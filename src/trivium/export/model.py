@@ -79,7 +79,7 @@ def onnx_inputs(estimator: Any, X: Any, *, types: Mapping[str, str] | None = Non
 
 def _matrix(estimator: Any) -> bool:
     """Whether one input holds all columns: after an array of numbers, whose columns have no names."""
-    kinds = {column.kind for column in estimator.schema_.columns}
+    kinds = {column.kind for column in estimator.schema_.distinct}
     return not hasattr(estimator, "feature_names_in_") and kinds <= {"number", "boolean"}
 
 

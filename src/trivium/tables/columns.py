@@ -11,6 +11,9 @@ from trivium.tables.dates import seconds
 from trivium.tables.read import TableError, ValueTypeError
 from trivium.tables.scaling import refuse_infinite
 
+LARGEST_WHOLE = 2.0**53
+"""Below it float64 holds every whole number."""
+
 Kind = Literal["number", "boolean", "time", "category", "text", "empty"]
 
 
@@ -64,6 +67,18 @@ def numbers(name: str, column: pa.Array, first: int = 0) -> np.ndarray:
     values = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     refuse_infinite(values[:, None], [name], first)
     return values
+
+
+def are_whole(values: np.ndarray) -> bool:
+    """Whether all numbers present are whole, and small enough to be told apart from their neighbours."""
+    present = values[~np.isnan(values)]
+    return bool((present == np.floor(present)).all() and np.abs(present).max(initial=0) < LARGEST_WHOLE)
+
+
+def numbers_as_keys(values: np.ndarray, *, whole: bool) -> np.ndarray:
+    """Numbers by which rows find each other, float64: whole ones as they are, others with the digits of float32, so
+    that a table is read alike in either precision."""
+    return values if whole else values.astype(np.float32).astype(np.float64)
 
 
 def times(name: str, column: pa.Array) -> pa.Array:

@@ -10,7 +10,17 @@ import pyarrow as pa
 
 from trivium.tables import dates, free_texts
 from trivium.tables.arrays import Roomy, check_room, dense, in_rows, is_numeric, is_sparse
-from trivium.tables.columns import arrow_column, arrow_columns, kind_of, levels, numbers, texts, times
+from trivium.tables.columns import (
+    are_whole,
+    arrow_column,
+    arrow_columns,
+    kind_of,
+    levels,
+    numbers,
+    numbers_as_keys,
+    texts,
+    times,
+)
 from trivium.tables.read import TableError, suggestion
 from trivium.tables.record import Column, Schema, scaler_of
 
@@ -25,7 +35,8 @@ def check_frame(schema: Schema, frame: nw.DataFrame) -> nw.DataFrame:
     """
     known, given = {entry.name for entry in (*schema.columns, *schema.dropped)}, frame.columns
     there = set(given)
-    missing = [column.name for column in schema.columns if column.name not in there]
+    names = [column.name for column in schema.distinct]
+    missing = [name for name in names if name not in there]
     if missing:
         others = [name for name in given if name not in known]
         problems = [f"column {name!r} must be there as at fit, got none. {suggestion(name, others)}" if others else
@@ -34,7 +45,7 @@ def check_frame(schema: Schema, frame: nw.DataFrame) -> nw.DataFrame:
     extra = [name for name in given if name not in known]
     if extra:
         warnings.warn(f"columns that were not there at fit are ignored: {', '.join(extra)}.", stacklevel=5)
-    return frame.select([column.name for column in schema.columns])
+    return frame.select(names)
 
 
 def named(names: Iterable[str], X: np.ndarray | Any) -> nw.DataFrame:
@@ -74,6 +85,8 @@ def encode(schema: Schema, X: nw.DataFrame | np.ndarray | Any, *, room: int | No
     for column in schema.columns:
         try:
             given = arrow_column(X, column.name)
+            if column.values:
+                continue  # known by its codes alone
             if column.kind == "category":
                 _fill_category(column, given, out[:, spans[column.name]])
             elif column.kind == "text":
@@ -150,12 +163,22 @@ def places(column: Column, given: pa.Array) -> np.ndarray:
     kind = kind_of(column.name, given)
     if kind == "empty":
         return np.full(len(given), n + 1)
+    if column.values:
+        return _places_of_numbers(column, numbers(column.name, given))
     found, names = levels(given)
     place_of = {name: place for place, name in enumerate(column.levels)}
     if kind == "boolean" and not place_of.keys().isdisjoint(("true", "false")):
         names = [name.lower() for name in names]
     of_names = [place_of.get(name, place_of.get(_other_spelling(name), n)) for name in names]
     return np.array([*of_names, n + 1])[found]
+
+
+def _places_of_numbers(column: Column, given: np.ndarray) -> np.ndarray:
+    """The same of a category whose levels are numbers."""
+    known = np.array(column.values)
+    keys, order = numbers_as_keys(given, whole=are_whole(known)), np.argsort(known)
+    near = order[np.minimum(np.searchsorted(known, keys, sorter=order), len(known) - 1)]
+    return np.where(np.isnan(keys), len(known) + 1, np.where(known[near] == keys, near, len(known)))
 
 
 def _other_spelling(name: str) -> str:

@@ -1,7 +1,7 @@
 """What was learned of a table's columns: enough to encode any later table, and to say what is wrong with it."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -25,6 +25,7 @@ class Column:
     other    whether rarer levels share a column
     shown    how many of the levels have a column of their own; None: all
     hashed   columns that the levels not shown are hashed into, or the words of a text
+    values   of a category that stands in the table as a number as well: the number of each level
     ranks    of an ordered category: the standardised place of each level in the order
     facts    of a text: what is measured, with mean and standard deviation, as ("length", 3.2, 0.4)
     form     of a time: a moment, a time of day or a duration
@@ -48,6 +49,7 @@ class Column:
     cycles: tuple[str, ...] = ()
     scaling: Scaling = "standard"
     knots: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
 
     @property
     def names_out(self) -> list[str]:
@@ -120,7 +122,7 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a table, in its order."""
+    """The columns of a table, in its order; behind them, under the same name, numbers that are categories as well."""
 
     columns: tuple[Column, ...]
     dropped: tuple[Dropped, ...]
@@ -129,6 +131,14 @@ class Schema:
     def numeric(self) -> tuple[Column, ...]:
         """Columns that become one scaled column each, times among them."""
         return tuple(column for column in self.columns if column.kind not in ("category", "text"))
+
+    @property
+    def distinct(self) -> tuple[Column, ...]:
+        """A column per name: of a number that is a category as well, the number."""
+        found: dict[str, Column] = {}
+        for column in self.columns:
+            found.setdefault(column.name, column)
+        return tuple(found.values())
 
     @property
     def categories(self) -> tuple[Column, ...]:
@@ -187,6 +197,10 @@ class Schema:
 
     def __getstate__(self) -> dict[str, Any]:
         return {"columns": self.columns, "dropped": self.dropped}
+
+    def joined_by(self, twins: Iterable[Column]) -> "Schema":
+        """The table with columns that stand in it as numbers already, as categories."""
+        return Schema((*self.columns, *twins), self.dropped)
 
     def without(self, reasons: Mapping[str, str]) -> "Schema":
         """The table without these columns, each with why."""

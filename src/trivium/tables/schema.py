@@ -12,12 +12,14 @@ from trivium.tables.arrays import is_numeric, reader
 from trivium.tables.columns import (
     Kind,
     are_times,
+    are_whole,
     arrow_column,
     is_text,
     kind_of,
     levels,
     names_of,
     numbers,
+    numbers_as_keys,
     order_of,
     texts,
     times,
@@ -68,6 +70,18 @@ def learn_schema(
         reasons = "; ".join(f"{entry.name}: {entry.reason}" for entry in dropped[:5])
         raise TableError(f"X must have a column that varies, got none ({reasons}). Add features.")
     return Schema(columns, dropped)
+
+
+def as_category(X: nw.DataFrame | np.ndarray, name: str) -> Column:
+    """A column of numbers as a category with a level for every number that comes twice."""
+    values = numbers(name, arrow_column(X, name))
+    keys = numbers_as_keys(values, whole=are_whole(values))
+    kinds, counts = np.unique(keys[~np.isnan(keys)], return_counts=True)
+    again = np.flatnonzero(counts > 1)
+    kept = kinds[again[np.argsort(-counts[again], kind="stable")][:MOST_CODES]]
+    levels = tuple(f"{kind:.0f}" if kind == np.floor(kind) else str(np.float32(kind)) for kind in kept)
+    missing = bool(np.isnan(values).any())
+    return Column(name, "category", missing=missing, levels=levels, shown=0, values=tuple(kept.tolist()))
 
 
 class _WildError(Exception):
