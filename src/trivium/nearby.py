@@ -78,9 +78,8 @@ class Nearby:
         """Predictions with what rows nearby add; rows and `encode` as `training.loop.evaluate` takes them."""
 
         def of_block(block: np.ndarray) -> Any:
-            places = placed(block, self.cardinalities)
-            parts = (places[first : first + BLOCK] for first in range(0, len(places), BLOCK))
-            return np.concatenate([self.average(part) for part in parts])
+            parts = (block[first : first + BLOCK] for first in range(0, len(block), BLOCK))
+            return np.concatenate([self.average(placed(part, self.cardinalities)) for part in parts])
 
         return together(said, evaluate(of_block, rows, encode), shares=self.shares)
 

@@ -11,12 +11,13 @@ from scipy import stats
 
 from trivium.estimators.models import Model
 from trivium.training.loop import evaluate
+from trivium.training.program import in_pieces
 
 
 def outputs(model: Model, inputs: Any) -> np.ndarray:
     """What the network puts out for its loss, (n,) or (n, width) float64, in units of the scaled targets."""
     network, head, parameters = model.network, model.head, model.parameters
-    apply = jax.jit(lambda rows: head.outputs(network.apply(parameters, rows)))
+    apply = jax.jit(partial(in_pieces, lambda rows: head.outputs(network.apply(parameters, rows))))
     return evaluate(apply, inputs).astype(np.float64)
 
 

@@ -26,7 +26,7 @@ from trivium.training.epochs import keys, start
 from trivium.training.history import History
 from trivium.training.loop import evaluate
 from trivium.training.population import Member, train_population
-from trivium.training.program import Program, predictor
+from trivium.training.program import Program, predictor_of_many
 from trivium.training.rows import Table, bucket
 from trivium.training.split import table as as_table
 
@@ -317,7 +317,7 @@ def on_rows(member: Member, frame: Frame, inputs: Encoded) -> np.ndarray:
     """A member's predictions of encoded rows, in the units of the targets."""
     network: Network = member.program.network
     best = member.state.best
-    found = evaluate(partial(predictor(network, frame.head), best), inputs)
+    found = evaluate(partial(predictor_of_many(network, frame.head), best), inputs)
     return in_units(found, frame)
 
 

@@ -13,7 +13,7 @@ from trivium.network import Network, Parameters
 from trivium.tables.streamed import Encoded
 from trivium.training import devices
 from trivium.training.loop import evaluate
-from trivium.training.program import predictor
+from trivium.training.program import predictor_of_many
 
 Encoder = Callable[..., np.ndarray]
 
@@ -50,7 +50,7 @@ class Model:
         """From encoded rows to predictions; the parameters are where those are made, and do not go with every block."""
         devices.prepare()
         with devices.undisturbed():
-            return partial(predictor(self.network, self.head), jax.device_put(self.parameters))
+            return partial(predictor_of_many(self.network, self.head), jax.device_put(self.parameters))
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_compiled"}

@@ -18,8 +18,8 @@ SMALLEST = 128
 """Fewest rows of a prediction: in a matrix product of 64 rows, with 2 to 8 columns, the last bits are others than in
 one of more (measured on x86)."""
 
-MOST_ROWS = 2048
-"""Rows of a block that `evaluate` hands over at once."""
+MOST_ROWS = 1 << 14
+"""Rows of a block that `evaluate` hands over at once: of fewer, the call takes as long as the work."""
 
 MOST_NUMBERS = 1 << 23
 """Of a block of rows."""
