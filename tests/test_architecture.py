@@ -9,7 +9,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "trivium"
 ORDER = (
     "cache identity compiling catalog precision files moments numerics activations properties losses targets "
     "optimizers schedules initializers network heads peers translations cards scheduling choices presets candidates "
-    "ensembles tables training relevance nearby diagnosis lessons report lab storage callbacks outcomes export "
+    "ensembles tables training relevance levels nearby diagnosis lessons report lab storage callbacks outcomes export "
     "estimators search session cli"
 ).split()
 """A module imports only what stands before it."""

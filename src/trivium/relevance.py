@@ -35,24 +35,14 @@ FEWEST_OUT = 1 / 3
 LIMITS = (0.0, 1.0, 2.0)
 """Standard errors up to which a column counts as of little use: which, held-out rows say."""
 
-MOST_ROWS_OF_LEVELS, PRIOR_ROWS, FEWEST_GAIN = 30_000, 5, 0.02
-"""Rows that are asked what levels tell; rows that a level without any counts for; and the share of the squared error
-that is to go."""
-
-BINS = 64
-"""Of a number, whose averages tell what its size does: as many as an embedding of numbers has."""
-
 PASSES = 3
 """How often it is asked again of the columns that are left, which then show more clearly."""
 
 ALPHAS = np.logspace(-1, 4, 6)
 
-BLOCK = 1 << 12
-"""Rows whose products are summed at once."""
-
 
 @dataclass(frozen=True)
-class _Fold:
+class Fold:
     train: np.ndarray
     test: np.ndarray
 
@@ -118,7 +108,7 @@ def telling_nothing(X: np.ndarray, y: np.ndarray, places: Sequence[Sequence[int]
     X, y = np.asarray(X[rows], np.float32), y[rows]
     if classes is None:
         y = (y - y.mean()) / (y.std() or 1.0)
-    parts = [_Fold(*pair) for pair in KFold(FOLDS, shuffle=True, random_state=0).split(X)]
+    parts = [Fold(*pair) for pair in KFold(FOLDS, shuffle=True, random_state=0).split(X)]
     left = np.arange(len(places))
     with threadpool_limits(1):  # one is as fast on so few rows, and two processes with two each wait for one another
         for _ in range(PASSES):
@@ -131,7 +121,7 @@ def telling_nothing(X: np.ndarray, y: np.ndarray, places: Sequence[Sequence[int]
 
 
 def _of_little_use(
-    X: np.ndarray, y: np.ndarray, places: Sequence[Sequence[int]], classes: int | None, parts: Sequence[_Fold],
+    X: np.ndarray, y: np.ndarray, places: Sequence[Sequence[int]], classes: int | None, parts: Sequence[Fold],
     random: np.random.Generator,
 ) -> np.ndarray:  # fmt: skip
     """Which of these columns are better left out, by what they count for beside each other."""
@@ -148,87 +138,12 @@ def _of_little_use(
             continue
         kept = X[:, np.concatenate([place for place, left_out in zip(own, little, strict=True) if not left_out])]
         gains = [
-            _in_errors(_losses(kind, kept, y, classes, parts) - losses)
+            in_errors(_losses(kind, kept, y, classes, parts) - losses)
             for kind, losses in zip(MODELS, before, strict=True)
         ]
         if max(gains) < -SURELY and min(gains) < least:
             least, chosen = min(gains), little
     return chosen
-
-
-def own_levels_tell(
-    X: np.ndarray, y: np.ndarray, codes: np.ndarray, classes: int | None, *, in_order: int = 0
-) -> np.ndarray:
-    """Of which columns each level tells something that the encoded rows do not hold, (n_columns,) bool.
-
-    X         (n, n_inputs) encoded rows, in which rare levels share columns
-    y         (n,) or (n, n_outputs) numbers, or (n,) whole numbers of so many classes
-    codes     (n, n_columns) whole numbers, one per level
-    in_order  so many of the columns, the last ones, are numbers and their codes rise with them: what such a number
-              tells by its size, as averages over bins, is no news
-    What a linear model lacks on rows that it has not seen is averaged by level, and asked of further rows.
-    """
-    if X.shape[1] > MOST_INPUTS or len(X) < 2 * FOLDS or (classes or 0) > MOST_CLASSES:
-        return np.zeros(codes.shape[1], bool)
-    wanted = y.astype(np.float64) if classes is None or y.ndim == 2 else np.eye(classes)[y]
-    parts = [_Fold(*pair) for pair in KFold(FOLDS).split(X)]
-    lacking = _lacking(X, wanted.reshape(len(X), -1), parts)
-    tells = []
-    for place, code in enumerate(codes.T.astype(np.int64)):
-        rises = place >= codes.shape[1] - in_order
-        gain, before = np.empty(len(X)), np.empty(len(X))
-        for part in parts:
-            known, asked = lacking[part.train], lacking[part.test]
-            if rises:
-                edges = np.quantile(code[part.train], np.linspace(0, 1, BINS + 1)[1:-1], method="higher")
-                bins = np.searchsorted(edges, code)
-                by_bin = _means(bins, part.train, known)
-                known, asked = known - by_bin[bins[part.train]], asked - by_bin[bins[part.test]]
-            left = asked - _means(code, part.train, known)[code[part.test]]
-            before[part.test] = np.square(asked).sum(axis=1)
-            gain[part.test] = before[part.test] - np.square(left).sum(axis=1)
-        tells.append(_in_errors(gain) > -SURELY and gain.mean() > FEWEST_GAIN * before.mean())
-    return np.array(tells, bool)
-
-
-def _means(codes: np.ndarray, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """By code the mean of what some rows hold, (n_codes, n_outputs), drawn to 0 as by PRIOR_ROWS that hold none."""
-    own, n = codes[rows], codes.max() + 1
-    sums = np.stack([np.bincount(own, one, minlength=n) for one in values.T], axis=1)
-    return sums / (np.bincount(own, minlength=n) + PRIOR_ROWS)[:, None]
-
-
-def _lacking(X: np.ndarray, wanted: np.ndarray, parts: Sequence[_Fold]) -> np.ndarray:
-    """What ridge regression lacks on the rows of each part, by the others, (n, n_outputs).
-
-    By the normal equations, whose sums over all rows serve every part: a tenth of the time of a model per part.
-    """
-    with threadpool_limits(1):
-        sums = [_sums(X[part.test], wanted[part.test]) for part in parts]
-        whole = sum(sums)
-        said = np.empty((len(ALPHAS), *wanted.shape))
-        for part, own in zip(parts, sums, strict=True):
-            products = (whole - own)[: X.shape[1] + 1]
-            rows = _with_ones(X[part.test])
-            for place, alpha in enumerate(ALPHAS):
-                penalty = np.append(np.full(X.shape[1], alpha), 1e-9)
-                weights = np.linalg.solve(products[:, : len(penalty)] + np.diag(penalty), products[:, len(penalty) :])
-                said[place, part.test] = rows @ weights
-    lacking = wanted - said
-    return lacking[np.square(lacking).sum(axis=(1, 2)).argmin()]
-
-
-def _sums(X: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Products of all columns with each other, (n_columns, n_columns), in the order inputs, ones, outputs."""
-    total: Any = 0.0
-    for first in range(0, len(X), BLOCK):
-        rows = np.column_stack([_with_ones(X[first : first + BLOCK]), wanted[first : first + BLOCK]])
-        total = total + rows.T @ rows
-    return total
-
-
-def _with_ones(X: np.ndarray) -> np.ndarray:
-    return np.column_stack([X.astype(np.float64), np.ones(len(X))])
 
 
 def is_asked(n: int, n_inputs: int, n_columns: int, classes: int | None) -> bool:
@@ -239,7 +154,7 @@ def is_asked(n: int, n_inputs: int, n_columns: int, classes: int | None) -> bool
 
 def _use(
     kind: Callable[..., Any], X: np.ndarray, y: np.ndarray, places: Sequence[Sequence[int]], classes: int | None,
-    parts: Sequence[_Fold], random: np.random.Generator,
+    parts: Sequence[Fold], random: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """By how many standard errors a model does worse on rows with other values of each column; and its losses."""
     worse, losses = [], []
@@ -258,11 +173,11 @@ def _use(
                 rows[:, own] = kept
         worse.append(changed - usual[:, None])
         losses.append(usual)
-    return _in_errors(np.concatenate(worse)), np.concatenate(losses)
+    return in_errors(np.concatenate(worse)), np.concatenate(losses)
 
 
 def _losses(
-    kind: Callable[..., Any], X: np.ndarray, y: np.ndarray, classes: int | None, parts: Sequence[_Fold]
+    kind: Callable[..., Any], X: np.ndarray, y: np.ndarray, classes: int | None, parts: Sequence[Fold]
 ) -> np.ndarray:
     """Of each row, by a model that was trained on others."""
     return np.concatenate(
@@ -273,7 +188,7 @@ def _losses(
     )
 
 
-def _in_errors(differences: np.ndarray) -> Any:
+def in_errors(differences: np.ndarray) -> Any:
     """The mean of differences by row, in standard errors."""
     error = differences.std(axis=0) / np.sqrt(len(differences))
     return differences.mean(axis=0) / np.maximum(error, 1e-12)

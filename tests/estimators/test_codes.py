@@ -8,8 +8,9 @@ from scipy.sparse import csr_array
 from sklearn.linear_model import Ridge
 
 from export.onnx_runs import run_estimator
-from trivium import NeuralClassifier, NeuralRegressor, load, relevance
+from trivium import NeuralClassifier, NeuralRegressor, levels, load
 from trivium.export.scoring import encoded_rows
+from trivium.relevance import ALPHAS, Fold
 from trivium.tables import encode
 from trivium.tables.schema import as_category
 
@@ -131,13 +132,43 @@ def test_what_a_linear_model_lacks_is_that_of_ridge_regression_on_rows_unseen():
     random = np.random.default_rng(0)
     X = random.normal(size=(300, 5)).astype(np.float32)
     wanted = np.stack([X @ random.normal(size=5) + random.normal(size=300), X[:, 0] ** 2], axis=1)
-    parts = [relevance._Fold(np.arange(100, 300), np.arange(100)), relevance._Fold(np.arange(100), np.arange(100, 300))]
-    found = relevance._lacking(X, wanted, parts)
-    by_alpha = []
-    for alpha in relevance.ALPHAS:
-        of_alpha = np.empty_like(wanted)
+    parts = [Fold(np.arange(100, 300), np.arange(100)), Fold(np.arange(100), np.arange(100, 300))]
+    found = levels._Ridge(X, wanted, parts)
+
+    def by_sklearn(columns, alpha):
+        lacking = np.empty_like(wanted)
         for part in parts:
-            ridge = Ridge(alpha=alpha).fit(X[part.train].astype(float), wanted[part.train])
-            of_alpha[part.test] = wanted[part.test] - ridge.predict(X[part.test].astype(float))
-        by_alpha.append(of_alpha)
-    assert_allclose(found, min(by_alpha, key=lambda lacking: np.square(lacking).sum()), rtol=1e-6, atol=1e-8)
+            ridge = Ridge(alpha=alpha).fit(X[np.ix_(part.train, columns)].astype(float), wanted[part.train])
+            lacking[part.test] = wanted[part.test] - ridge.predict(X[np.ix_(part.test, columns)].astype(float))
+        return lacking
+
+    tried = [by_sklearn(range(5), alpha) for alpha in ALPHAS]
+    best = min(range(len(tried)), key=lambda place: np.square(tried[place]).sum())
+    assert_allclose(found.lacking, tried[best], rtol=1e-6, atol=1e-8)
+    assert_allclose(found.without([1, 3]), by_sklearn([0, 2, 4], ALPHAS[best]), rtol=1e-6, atol=1e-8)
+
+
+def with_names(n=2500, seed=0):
+    """A category of many levels that tells nothing beside one that tells something."""
+    random = np.random.default_rng(seed)
+    town = random.integers(0, 100, n)
+    frame = pd.DataFrame(
+        {"name": [f"n{one}" for one in random.integers(0, 900, n)], "town": [f"t{one}" for one in town]}
+    )
+    frame["x"] = random.normal(size=n)
+    return frame, 0.3 * OF_PLACE[town] + frame.x.to_numpy() ** 2 + 0.5 * random.normal(size=n)
+
+
+def test_categories_of_many_levels_that_tell_nothing_are_left_out_where_columns_are_screened():
+    frame, y = with_names()
+    model = NeuralRegressor(**OPTIONS | {"epochs": 3}, screening=True).fit(frame, y)
+    assert [dropped.name for dropped in model.schema_.dropped] == ["name"]
+    assert "levels tell nothing" in model.schema_.dropped[0].reason
+    assert_array_equal(model.predict(frame.drop(columns="name")), model.predict(frame))
+    assert not NeuralRegressor(**OPTIONS | {"epochs": 3}).fit(frame, y).schema_.dropped
+
+
+@pytest.mark.filterwarnings("ignore:the network learned nothing")
+def test_the_only_column_stays():
+    frame, y = with_names()
+    assert not NeuralRegressor(**OPTIONS | {"epochs": 3}, screening=True).fit(frame[["name"]], y).schema_.dropped

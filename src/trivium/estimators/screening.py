@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from trivium import relevance
+from trivium import levels, relevance
 from trivium.estimators import inputs
 from trivium.estimators.members import Part
 from trivium.estimators.order import in_order
@@ -15,6 +15,7 @@ from trivium.tables.schema import MOST_CODES, MOST_LEVELS, as_category
 from trivium.tables.streamed import Streamed
 
 REASON = "tells nothing of the target, by trees and a linear model"
+REASON_OF_LEVELS = "its levels tell nothing of the target, by a linear model and by averages"
 
 FEWEST_SECONDS = 60.0
 """A time limit below which every second is for the network."""
@@ -28,8 +29,8 @@ LOOK, MOST_OF_LOOK = 2000, 0.9
 
 
 def with_levels(estimator: Any, X: Any, y: Any, rows: Any, numbers: np.ndarray) -> Any:
-    """Encoded rows, in which categories of many levels are codes where their own levels tell more than shared columns;
-    and with codes of whole numbers, whose levels tell what their size does not.
+    """Encoded rows, in which categories of many levels are codes where their own levels tell more than shared columns,
+    and are left out where they tell nothing; and with codes of numbers whose levels tell what their size does not.
 
     X, y  as the user gave them; `numbers` are the targets
     """
@@ -40,23 +41,27 @@ def with_levels(estimator: Any, X: Any, y: Any, rows: Any, numbers: np.ndarray) 
     recurring = {} if is_sparse(X) else _recurring(schema, rows[some])
     if not many and not recurring:
         return rows
-    table = inputs.table(estimator, X, first=False)
+    table, where = inputs.table(estimator, X, first=False), inputs.places(schema, [])
     asked = dict(zip(many, encode.codes(schema, table)[some][:, list(many.values())].T, strict=True)) if many else {}
     asked |= recurring
     classes = len(estimator.classes_) if numbers.ndim == 1 and hasattr(estimator, "classes_") else None
-    codes = np.stack(list(asked.values()), axis=1)
-    tells = relevance.own_levels_tell(rows[some], numbers[some], codes, classes, in_order=len(recurring))
-    telling = [name for name, own in zip(asked, tells, strict=True) if own]
-    if not telling:
+    codes, places = np.stack(list(asked.values()), axis=1), [where[name] if name in many else [] for name in asked]
+    told = levels.told(rows[some], numbers[some], codes, places, classes)
+    telling = [name for name, own in zip(asked, told.tell, strict=True) if own]
+    idle = [name for name, nothing in zip(asked, told.nothing, strict=True) if nothing]
+    if not estimator._given["screening"] or len(idle) == len(where):
+        idle = []
+    if not telling and not idle:
         return rows
+    twins = [as_category(table, name) for name in telling if name in recurring]
+    estimator.schema_ = schema.joined_by(twins).without(dict.fromkeys(idle, REASON_OF_LEVELS))
     estimator._coded_ = telling
-    estimator.schema_ = schema.joined_by(as_category(table, name) for name in telling if name in recurring)
     return estimator._known_table(X, y)[0]
 
 
 def _drawn(rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """Numbers of rows to ask, the same rows in whichever order they came."""
-    random = np.random.default_rng(0).permutation(len(rows))[: relevance.MOST_ROWS_OF_LEVELS]
+    random = np.random.default_rng(0).permutation(len(rows))[: levels.MOST_ROWS]
     order = in_order(Part(rows, numbers, np.ones(len(rows), np.float32)))[1]
     return random if order is None else order[random]
 
@@ -70,7 +75,7 @@ def _recurring(schema: Schema, rows: np.ndarray) -> dict[str, np.ndarray]:
         if column.kind != "number" or len(np.unique(values[:LOOK])) > MOST_OF_LOOK * LOOK:
             continue
         kinds, codes = np.unique(values, return_inverse=True)
-        if relevance.BINS < len(kinds) <= min(MOST_CODES, len(values) / ROWS_PER_KIND):
+        if levels.BINS < len(kinds) <= min(MOST_CODES, len(values) / ROWS_PER_KIND):
             found[column.name] = codes
     return found if len(found) <= MOST_RECURRING else {}
 
