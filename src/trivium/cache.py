@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import sys
+import time
 import zlib
 from contextlib import suppress
 from functools import cache
@@ -15,6 +16,9 @@ import jax
 
 BYTES = 512 * 2**20
 """Most bytes kept; what was used longest ago goes first, when a process starts."""
+
+LONGEST_DRAFT = 3600.0
+"""Seconds after which what is being written, under the number of its process, was left by one that ended."""
 
 OFF = ("off", "0", "no", "false")
 """Values of TRIVIUM_CACHE that turn it off."""
@@ -72,7 +76,7 @@ def set_up() -> None:
 
 
 def tend(place: Path) -> None:
-    """Delete broken entries, and the oldest beyond BYTES. Another process may be at it, too.
+    """Delete broken entries, drafts of processes that ended, and the oldest beyond BYTES. Another may be at it, too.
 
     JAX goes on without an entry that it cannot read, but warns of it in every process and never writes over it. So
     entries that no earlier process found whole, those that a crash or a full disk cut short among them, are read here.
@@ -86,6 +90,9 @@ def tend(place: Path) -> None:
     for entry in os.scandir(place):
         try:
             facts = entry.stat()
+            if entry.name.rpartition(".")[2].isdigit() and facts.st_mtime < time.time() - LONGEST_DRAFT:
+                os.unlink(entry.path)
+                continue
             if entry.name.endswith("-cache"):
                 identity = [facts.st_size, facts.st_mtime_ns]
                 if known.get(entry.name) != identity and not _is_whole(Path(entry.path)):

@@ -149,3 +149,12 @@ def test_changes_are_named_after_parameters_of_the_estimators():
 def test_a_finding_has_all_its_fields_in_json():
     verdict = diagnose(FAULTS["lr_too_high"])
     assert set(verdict.to_json()["findings"][0]) == {entry.name for entry in fields(Finding)}
+
+
+def test_a_run_that_was_ended_from_outside_is_too_short_and_its_network_not_too_small():
+    run = Signals(unlearned(0.6, run={"finished": False}))
+    assert RULES["underfitting"](run) is None
+    found = RULES["undertrained"](run)
+    assert found is not None
+    assert "300 updates" in found.symptom
+    assert RULES["undertrained"](Signals(unlearned(0.6, run={"finished": True}))) is None

@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import jax
@@ -28,6 +29,7 @@ print(NeuralRegressor((8,), epochs=30, learning_rate=0.05, random_state=0).fit(X
 
 POPULATION = """
 import sys
+import time
 sys.path.insert(0, "tests/training")
 import jax
 if {devices}:
@@ -148,6 +150,16 @@ def test_the_cache_keeps_the_newest_within_its_bound_and_looks_at_an_entry_once(
         cache.tend(tmp_path)
         assert sorted(path.name for path in tmp_path.glob("*-cache")) == ["0-cache", "1-cache"]
     assert sorted(looked) == [f"{age}-cache" for age in range(5)]
+
+
+def test_the_cache_lets_go_of_what_a_process_that_ended_left_half_written(tmp_path):
+    left, written = tmp_path / "some.1234", tmp_path / "other.5678"
+    for path, age in ((left, 7200), (written, 60)):
+        path.write_bytes(bytes(100))
+        os.utime(path, (time.time() - age,) * 2)
+    cache.tend(tmp_path)
+    assert not left.exists()
+    assert written.exists()
 
 
 def test_a_process_that_compiled_thousands_of_programs_lets_go_of_them(monkeypatch, caplog):

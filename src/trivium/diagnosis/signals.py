@@ -307,6 +307,11 @@ class Signals(LayerSignals):
 
     # ---------------------------------------------------------------- numbers
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether a time limit or somebody ended the run."""
+        return self.run.get("finished") is False and not self.broken
+
     @cached_property
     def broken(self) -> dict[str, Any]:
         """Where the first number that is not finite stood; empty where all are."""

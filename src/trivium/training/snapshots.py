@@ -40,7 +40,7 @@ class Snapshot(NamedTuple):
     saturated: Array  # share of entries whose slope is a small part of the largest
     gradient_rms: Array
     weight_norm: Array
-    update_ratio: Array  # norm of an update by the probe batch over the norm of the weights
+    update_ratio: Array  # norm of an update by the probe batch over the norm of the weights; NaN where that is 0
     gradient_norm: Array  # of all parameters together
     loss: Array  # on the probe batch, as in training
     output_mean: Array
@@ -71,7 +71,7 @@ def snapshot(network: Network, parameters: Parameters, batch: Batch, trial: Upda
         saturated=_stacked([_saturated(trace.slopes) for trace in traces]),
         gradient_rms=_stacked([jnp.sqrt(jnp.square(gradient).mean()) for _, gradient, _ in of_weights]),
         weight_norm=_stacked([_norm(weights) for weights, _, _ in of_weights]),
-        update_ratio=_stacked([_norm(update) / (_norm(weights) + 1e-30) for weights, _, update in of_weights]),
+        update_ratio=_stacked([_ratio(_norm(update), _norm(weights)) for weights, _, update in of_weights]),
         gradient_norm=jnp.sqrt(sum((jnp.square(leaf).sum() for leaf in jax.tree.leaves(gradients)), jnp.float32(0))),
         loss=trial.loss,
         output_mean=outputs.mean(),
@@ -128,6 +128,11 @@ def _stacked(values: list[Array]) -> Array:
 
 def _norm(array: Array) -> Array:
     return jnp.sqrt(jnp.square(array).sum())
+
+
+def _ratio(moved: Array, size: Array) -> Array:
+    """How far weights of that size moved, in parts of it; NaN for such as start at zero."""
+    return jnp.where((size == 0) & (moved > 0), jnp.nan, moved / (size + 1e-30))
 
 
 def _dead(slopes: Array | None) -> Array:

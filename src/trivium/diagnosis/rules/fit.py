@@ -218,7 +218,7 @@ def train_eval_mismatch(run: Signals) -> Finding | None:
 
 
 def undertrained(run: Signals) -> Finding | None:
-    """The loss is still falling when the run ends, or the run was a few updates long.
+    """The loss is still falling when the run ends, or the run was a few updates long, or was ended from outside.
 
     Source: Godbole et al. 2023, "Deep learning tuning playbook", on the number of steps. Margin: healthy runs fall by
     less than 0.25 of the loss over the last third while they are still short of what the data allow.
@@ -226,7 +226,7 @@ def undertrained(run: Signals) -> Finding | None:
     if not run.stuck or run.broken:
         return None
     falling, few = run.falling > 0.04, run.steps < 100
-    if not (falling or few):
+    if not (falling or few or run.cut_short):
         return None
     return Finding(
         name="undertrained",
@@ -236,7 +236,7 @@ def undertrained(run: Signals) -> Finding | None:
             f"The run ended after {run.steps} updates, before it had learned.",
             f"训练只有 {run.steps} 次更新，还没学会就结束了。",
         )
-        if few
+        if few or not falling
         else both(
             f"The loss was still falling at the end: by {run.falling:.0%} over the last third.",
             f"结束时损失仍在下降：最后三分之一降了 {run.falling:.0%}。",
@@ -278,7 +278,7 @@ def underfitting(run: Signals) -> Finding | None:
     Source: Goodfellow et al. 2016, "Deep learning", section 5.2. Without the reference models, tasks that nobody can
     solve better would look like this. Margin: healthy runs reach 0.96 of the way from a constant to the reference.
     """
-    if not run.stuck or run.broken or (not math.isfinite(run.reference) and run.train_skill > 0.3):
+    if not run.stuck or run.broken or run.cut_short or (not math.isfinite(run.reference) and run.train_skill > 0.3):
         return None
     short = (
         both(f"; simple models reach {run.reference:.2f}.", f"；简单模型能达到 {run.reference:.2f}。")
