@@ -11,8 +11,8 @@ from trivium.tables.dates import seconds
 from trivium.tables.read import TableError, ValueTypeError
 from trivium.tables.scaling import refuse_infinite
 
-LARGEST_WHOLE = 2.0**53
-"""Below it float64 holds every whole number."""
+LARGEST_WHOLE = 2.0**63
+"""Below it whole numbers are int64."""
 
 Kind = Literal["number", "boolean", "time", "category", "text", "empty"]
 
@@ -70,7 +70,7 @@ def numbers(name: str, column: pa.Array, first: int = 0) -> np.ndarray:
 
 
 def are_whole(values: np.ndarray) -> bool:
-    """Whether all numbers present are whole, and small enough to be told apart from their neighbours."""
+    """Whether all numbers present are whole, and may be int64."""
     present = values[~np.isnan(values)]
     return bool((present == np.floor(present)).all() and np.abs(present).max(initial=0) < LARGEST_WHOLE)
 
