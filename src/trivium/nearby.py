@@ -242,10 +242,15 @@ def _by_blocks(function: Callable[[np.ndarray], Any], rows: np.ndarray) -> list[
 
 
 def placed(rows: Any, cardinalities: Sequence[int], xp: Any = np) -> Any:
-    """Encoded rows as points whose distances tell how much they differ, (n, n_dimensions) float32."""
+    """Encoded rows as points whose distances tell how much they differ, (n, n_dimensions) float32.
+
+    cardinalities  of the codes that stand last; 0 of one that is told by a number already
+    """
     numbers = rows.shape[1] - len(cardinalities)
     parts = [xp.clip(rows[:, :numbers], -FAR, FAR)]
     for place, cardinality in enumerate(cardinalities, start=numbers):
+        if not cardinality:
+            continue
         levels = np.arange(cardinality, dtype=np.float32)
         parts.append(xp.where(xp.round(rows[:, place : place + 1]) == levels[None], np.float32(APART), np.float32(0)))
     return xp.concatenate(parts, axis=1).astype(np.float32)

@@ -172,3 +172,16 @@ def test_categories_of_many_levels_that_tell_nothing_are_left_out_where_columns_
 def test_the_only_column_stays():
     frame, y = with_names()
     assert not NeuralRegressor(**OPTIONS | {"epochs": 3}, screening=True).fit(frame[["name"]], y).schema_.dropped
+
+
+def test_nearness_takes_the_number_and_not_its_code():
+    frame, y = table(900)
+    again = np.random.default_rng(1).integers(0, 900, 3000)
+    options = OPTIONS | {"epochs": 12, "bagging": 3, "neighbours": True}
+    model = NeuralRegressor(**options).fit(frame.iloc[again], y[again])
+    assert "zip" in model._coded
+    assert model.nearby_ is not None
+    assert model.nearby_.cardinalities == (0,) * len(model._coded)
+    assert model.nearby_.points.shape[1] == len(model.schema_.feature_names_out)
+    said = model.predict(frame)
+    assert_allclose(np.ravel(run_estimator(model, frame)["prediction"]), said, rtol=1e-4, atol=1e-4)

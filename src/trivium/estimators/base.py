@@ -340,6 +340,7 @@ class NeuralEstimator(Parameters):
             labels=self._task == "classification" and numbers.ndim == 2,
             watched=watched,
             layout=inputs.layout(self.schema_, self._coded),
+            apart=inputs.apart(self.schema_, self._coded),
         )
 
     def _learn_from_aside(self, predictions: np.ndarray, aside: Part) -> None:

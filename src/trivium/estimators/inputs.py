@@ -50,6 +50,12 @@ def layout(schema: Schema, coded: list[str]) -> Layout:
     return Layout(len(schema.numeric), tuple(codes for column, codes in cardinalities if column.name in coded))
 
 
+def apart(schema: Schema, coded: list[str]) -> tuple[int, ...]:
+    """Of each code how many levels tell rows apart: of a number that is a category as well none, as the number does."""
+    of_codes = zip(schema.categories, schema.cardinalities, strict=True)
+    return tuple(0 if column.values else levels for column, levels in of_codes if column.name in coded)
+
+
 def places(schema: Schema, coded: list[str]) -> dict[str, list[int]]:
     """Where each column of a table stands in rows that `encoded` makes: a number and whether it is missing, levels, a
     code."""

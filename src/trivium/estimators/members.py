@@ -92,6 +92,8 @@ class Task:
     """Whether the diagnosis looks at the members."""
     layout: Layout = field(default_factory=Layout)
     """What stands where in an encoded row."""
+    apart: tuple[int, ...] = ()
+    """Of each code in it how many levels tell rows apart."""
 
     @property
     def metric(self) -> str:

@@ -50,9 +50,8 @@ def of_rows_aside(
 
 
 def _find(task: Task, rows: Part, said: np.ndarray, panels: Sequence[Panel]) -> nearby.Found | None:
-    codes = task.layout.cardinalities
     inputs = np.asarray(rows.inputs)
-    return nearby.find(inputs, rows.y, rows.weights, said, panels, classes=task.classes, cardinalities=codes)
+    return nearby.find(inputs, rows.y, rows.weights, said, panels, classes=task.classes, cardinalities=task.apart)
 
 
 def _suits(task: Task, found: Found) -> bool:
