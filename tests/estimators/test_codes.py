@@ -185,3 +185,16 @@ def test_nearness_takes_the_number_and_not_its_code():
     assert model.nearby_.points.shape[1] == len(model.schema_.feature_names_out)
     said = model.predict(frame)
     assert_allclose(np.ravel(run_estimator(model, frame)["prediction"]), said, rtol=1e-4, atol=1e-4)
+
+
+def test_free_texts_are_left_out_where_their_words_tell_nothing_and_stay_where_they_do():
+    random = np.random.default_rng(0)
+    nouns, places = ([f"{kind}{one}" for one in range(40)] for kind in ("noun", "place"))
+    n = 1200
+    frame = pd.DataFrame({"x": random.normal(size=n)})
+    frame["note"] = [f"{a} {b} {c}" for a, b, c in zip(*random.choice(nouns, (3, n)), strict=True)]
+    frame["said"] = [f"{a} at {b} {c}" for a, b, c in zip(*random.choice(places, (2, n)), range(n), strict=True)]
+    at_home = frame.said.str.contains("place[0-4] ").to_numpy()
+    y = frame.x.to_numpy() + 2 * at_home + 0.3 * random.normal(size=n)
+    model = NeuralRegressor(**OPTIONS | {"epochs": 2}, screening=True).fit(frame, y)
+    assert [dropped.name for dropped in model.schema_.dropped] == ["note"]

@@ -30,7 +30,8 @@ LOOK, MOST_OF_LOOK = 2000, 0.9
 
 def with_levels(estimator: Any, X: Any, y: Any, rows: Any, numbers: np.ndarray) -> Any:
     """Encoded rows, in which categories of many levels are codes where their own levels tell more than shared columns,
-    and are left out where they tell nothing; and with codes of numbers whose levels tell what their size does not.
+    and are left out where they tell nothing, as free texts are; and with codes of numbers whose levels tell what their
+    size does not.
 
     X, y  as the user gave them; `numbers` are the targets
     """
@@ -39,13 +40,14 @@ def with_levels(estimator: Any, X: Any, y: Any, rows: Any, numbers: np.ndarray) 
     schema, some = estimator.schema_, _drawn(rows, numbers)
     many = {column.name: place for place, column in enumerate(schema.categories) if len(column.levels) > MOST_LEVELS}
     recurring = {} if is_sparse(X) else _recurring(schema, rows[some])
-    if not many and not recurring:
+    texts = [column.name for column in schema.columns if column.kind == "text"]
+    if not many and not recurring and not texts:
         return rows
     table, where = inputs.table(estimator, X, first=False), inputs.places(schema, [])
     asked = dict(zip(many, encode.codes(schema, table)[some][:, list(many.values())].T, strict=True)) if many else {}
-    asked |= recurring
+    asked |= recurring | dict.fromkeys(texts, np.arange(len(some)))  # of a text no level comes again
     classes = len(estimator.classes_) if numbers.ndim == 1 and hasattr(estimator, "classes_") else None
-    codes, places = np.stack(list(asked.values()), axis=1), [where[name] if name in many else [] for name in asked]
+    codes, places = np.stack(list(asked.values()), axis=1), [[] if name in recurring else where[name] for name in asked]
     told = levels.told(rows[some], numbers[some], codes, places, classes)
     telling = [name for name, own in zip(asked, told.tell, strict=True) if own]
     idle = [name for name, nothing in zip(asked, told.nothing, strict=True) if nothing]

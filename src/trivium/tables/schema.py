@@ -35,6 +35,9 @@ MOST_LEVELS = 64
 MOST_CODES = 4096
 """Most levels of a category that are told apart at all."""
 
+FEWEST_AGAIN = 0.1
+"""Share of the rows that hold a value which comes again, of a declared category."""
+
 BLOCK = 1 << 22
 """Numbers handled at once, so that memory does not grow with the table."""
 
@@ -142,7 +145,8 @@ def _of_numbers(
 
 def _learn_category(name: str, column: pa.Array) -> Column | Dropped:
     """A category; or a free text, where more than half of the values are like no other, or most values are sentences
-    that do not come again."""
+    that do not come again; or where a column of texts that is declared to be a category is like no other in nearly all
+    rows, and so would tell nothing."""
     codes, names = levels(column)
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
     missing = bool((codes < 0).any())
@@ -150,7 +154,8 @@ def _learn_category(name: str, column: pa.Array) -> Column | Dropped:
     if seen == 1 and not missing:
         return Dropped(name, "every value is the same")
     repeated = sorted(np.flatnonzero(counts >= 2), key=lambda code: (-counts[code], names[code]))
-    if is_text(column.type) and (seen > n / 2 or (seen > MOST_LEVELS and _are_sentences(names))):
+    free = is_text(column.type) and (seen > n / 2 or (seen > MOST_LEVELS and _are_sentences(names)))
+    if free or (_declared(column) and counts[repeated].sum() < FEWEST_AGAIN * n):
         text = _learn_text(name, column)
         if text is not None:
             return text
@@ -196,6 +201,12 @@ def _learn_text(name: str, column: pa.Array) -> Column | None:
         hashed=free_texts.WORD_COLUMNS if words else 0,
         facts=tuple((fact, centre, scale) for fact, (centre, scale) in facts.items()),
     )
+
+
+def _declared(column: pa.Array) -> bool:
+    """Whether it is a category of texts without an order because somebody said so."""
+    kind = column.type
+    return pa.types.is_dictionary(kind) and is_text(kind.value_type) and not kind.ordered
 
 
 def _are_sentences(names: list[str]) -> bool:
