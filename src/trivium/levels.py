@@ -39,7 +39,8 @@ def told(X: np.ndarray, y: np.ndarray, codes: np.ndarray, places: Sequence[Seque
     places  where the encoded rows hold each column; of numbers nothing: what such a number tells by its size, as
             averages over bins, is no news
     What a linear model lacks on rows that it has not seen is averaged by level, and asked of further rows. A category
-    tells nothing where the model does no worse without its columns, and its levels do not tell what it lacks then.
+    tells nothing where the model does no worse without its columns, and its levels do not tell what it lacks then; a
+    text, of which every row has a code of its own, where the model is not surely worse without its columns.
     """
     n_columns = codes.shape[1]
     if X.shape[1] > MOST_INPUTS or len(X) < 2 * FOLDS or (classes or 0) > MOST_CLASSES:
@@ -57,10 +58,13 @@ def told(X: np.ndarray, y: np.ndarray, codes: np.ndarray, places: Sequence[Seque
 
 
 def _is_idle(linear: "_Ridge", code: np.ndarray, own: Sequence[int]) -> bool:
-    """Whether neither the columns of a category nor its levels lower what the model lacks."""
+    """Whether neither the columns of a category nor its levels lower what the model lacks; of a text, whose values are
+    like no other and whose words are many, whether its columns do not surely do so."""
     without = linear.without(own)
-    of_columns = np.square(without).sum() - np.square(linear.lacking).sum()
-    return bool(of_columns <= 0 and _gain_by_level(code, without, linear.parts, in_order=False)[0].sum() <= 0)
+    of_columns = np.square(without).sum(axis=1) - np.square(linear.lacking).sum(axis=1)
+    if len(np.unique(code)) == len(code):
+        return bool(in_errors(of_columns) < -SURELY)
+    return bool(of_columns.sum() <= 0 and _gain_by_level(code, without, linear.parts, in_order=False)[0].sum() <= 0)
 
 
 def _gain_by_level(
