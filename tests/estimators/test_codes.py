@@ -104,6 +104,8 @@ def test_they_are_saved_and_exported(model, as_array, tmp_path):
 
 def test_the_model_card_names_the_codes(model):
     assert f"and {KINDS - 5} more" in model.model_card()
+    assert "| zip | code |" in model.model_card()
+    assert model.schema_.counts() == {"number": 4, "code": 2}
 
 
 def test_numbers_too_large_for_float32_are_told_apart():
@@ -198,3 +200,12 @@ def test_free_texts_are_left_out_where_their_words_tell_nothing_and_stay_where_t
     y = frame.x.to_numpy() + 2 * at_home + 0.3 * random.normal(size=n)
     model = NeuralRegressor(**OPTIONS | {"epochs": 2}, screening=True).fit(frame, y)
     assert [dropped.name for dropped in model.schema_.dropped] == ["note"]
+
+
+@pytest.mark.parametrize("size", [1e30, 1e39, 1e200])
+def test_numbers_beyond_float32_are_codes_or_none_and_the_fit_goes_on(size):
+    place = np.random.default_rng(0).integers(0, 150, 1500)
+    X, y = (1 + place[:, None]) * size, OF_PLACE[place]
+    model = NeuralRegressor(**OPTIONS | {"epochs": 3}).fit(X, y)
+    assert model._coded == (["x0"] if size < 1e35 else [])
+    assert np.isfinite(model.predict(X)).all()

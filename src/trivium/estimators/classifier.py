@@ -82,7 +82,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
                          lowers the loss of rows that they have not seen: where rows recur, or nearly. `nearby_` then
                          holds the rows of the fit, and so does a saved file. Plain: no
     screening            whether columns that surely tell nothing of the target are left out, of tables with many
-                         columns for their rows: `schema_.dropped` names them. Plain: no
+                         columns for their rows; with embed_above="adaptive" of any table categories of many levels
+                         and texts as well: `schema_.dropped` names them. Plain: no
     time_limit           seconds of fit; what schedules do over the run is done by then. None: no limit
     callbacks            functions of (history, epoch), called after each epoch; True from one of them ends training
     warm_start           whether `fit` goes on from the parameters of the last one, on the same kind of table

@@ -40,7 +40,8 @@ def with_levels(estimator: Any, X: Any, y: Any, rows: Any, numbers: np.ndarray) 
     schema, some = estimator.schema_, _drawn(rows, numbers)
     many = {column.name: place for place, column in enumerate(schema.categories) if len(column.levels) > MOST_LEVELS}
     recurring = {} if is_sparse(X) else _recurring(schema, rows[some])
-    texts = [column.name for column in schema.columns if column.kind == "text"]
+    screens = estimator._given["screening"]
+    texts = [column.name for column in schema.columns if column.kind == "text" and screens]
     if not many and not recurring and not texts:
         return rows
     table, where = inputs.table(estimator, X, first=False), inputs.places(schema, [])
@@ -50,13 +51,16 @@ def with_levels(estimator: Any, X: Any, y: Any, rows: Any, numbers: np.ndarray) 
     codes, places = np.stack(list(asked.values()), axis=1), [[] if name in recurring else where[name] for name in asked]
     told = levels.told(rows[some], numbers[some], codes, places, classes)
     telling = [name for name, own in zip(asked, told.tell, strict=True) if own]
+    twins = {name: as_category(table, name) for name in telling if name in recurring}
+    telling = [name for name in telling if name not in twins or twins[name].values]
     idle = [name for name, nothing in zip(asked, told.nothing, strict=True) if nothing]
-    if not estimator._given["screening"] or len(idle) == len(where):
+    if not screens or len(idle) == len(where):
         idle = []
     if not telling and not idle:
         return rows
-    twins = [as_category(table, name) for name in telling if name in recurring]
-    estimator.schema_ = schema.joined_by(twins).without(dict.fromkeys(idle, REASON_OF_LEVELS))
+    estimator.schema_ = schema.joined_by(twins[name] for name in telling if name in twins).without(
+        dict.fromkeys(idle, REASON_OF_LEVELS)
+    )
     estimator._coded_ = telling
     return estimator._known_table(X, y)[0]
 

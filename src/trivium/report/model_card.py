@@ -58,7 +58,7 @@ def _purpose(estimator: Any) -> str:
 
 def _data(estimator: Any) -> str:
     schema = estimator.schema_
-    rows = [[column.name, column.kind, _holds(column)] for column in schema.columns[:MOST_COLUMNS]]
+    rows = [[column.name, column.called, _holds(column)] for column in schema.columns[:MOST_COLUMNS]]
     said = _table(["column", "kind", "at fit"], rows)
     if len(schema.columns) > MOST_COLUMNS:
         said += f"\n\nand {len(schema.columns) - MOST_COLUMNS:,} columns more."

@@ -78,7 +78,8 @@ def are_whole(values: np.ndarray) -> bool:
 def numbers_as_keys(values: np.ndarray, *, whole: bool) -> np.ndarray:
     """Numbers by which rows find each other, float64: whole ones as they are, others with the digits of float32, so
     that a table is read alike in either precision."""
-    return values if whole else values.astype(np.float32).astype(np.float64)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and no key
+        return values if whole else values.astype(np.float32).astype(np.float64)
 
 
 def times(name: str, column: pa.Array) -> pa.Array:

@@ -52,6 +52,11 @@ class Column:
     values: tuple[float, ...] = ()
 
     @property
+    def called(self) -> str:
+        """What people are told it is: its kind, or "code" of a category that stands there as a number as well."""
+        return "code" if self.values else self.kind
+
+    @property
     def names_out(self) -> list[str]:
         """Names of the columns that a category or a text becomes, or that the cycles of a time do.
 
@@ -209,7 +214,7 @@ class Schema:
 
     def counts(self) -> dict[str, int]:
         """Columns by kind, dropped ones last."""
-        kinds = Counter(column.kind for column in self.columns)
+        kinds = Counter(column.called for column in self.columns)
         return dict(kinds) | ({"dropped": len(self.dropped)} if self.dropped else {})
 
     def to_json(self) -> dict[str, Any]:

@@ -76,11 +76,14 @@ def learn_schema(
 
 
 def as_category(X: nw.DataFrame | np.ndarray, name: str) -> Column:
-    """A column of numbers as a category with a level for every number that comes twice."""
+    """A column of numbers as a category with a level for every number that comes twice.
+
+    Raises TableError as `columns.numbers` does.
+    """
     values = numbers(name, arrow_column(X, name))
     whole = are_whole(values)
     keys = numbers_as_keys(values, whole=whole)
-    kinds, counts = np.unique(keys[~np.isnan(keys)], return_counts=True)
+    kinds, counts = np.unique(keys[np.isfinite(keys)], return_counts=True)
     again = np.flatnonzero(counts > 1)
     kept = kinds[again[np.argsort(-counts[again], kind="stable")][:MOST_CODES]]
     levels = tuple(f"{kind:.0f}" if whole else str(np.float32(kind)) for kind in kept)
