@@ -54,16 +54,18 @@ _TABM = {
 }
 
 _OURS = {
-    "embedding": "joined", "dropout": 0.15, "learning_rate": 2e-3, "neighbours": True, "screening": True,
+    "hidden_widths": (128, 128, 128), "activation": "silu", "embedding": "joined", "dropout": 0.15,
+    "learning_rate": 8e-3, "schedule": "cosine", "epochs": 32, "patience": None, "neighbours": True, "screening": True,
     "scaling": "adaptive", "embed_above": "adaptive",
 }  # fmt: skip
-_FAST = _OURS | {"activation": "silu", "bagging": 4}
-_DEFAULT = _OURS | {"hidden_widths": (256, 256, 256), "activation": "mish", "bagging": 8}
+_FAST = _OURS | {"bagging": {"folds": 8, "networks": 4}}
+_DEFAULT = _OURS | {"bagging": 8}
+_BEST = _OURS | {"bagging": 16}
 
 PRESETS: dict[str, dict[Task, dict[str, Any]]] = {
     "fast": {"classification": _FAST, "regression": _FAST},
     "default": {"classification": _DEFAULT, "regression": _DEFAULT},
-    "best": {"classification": _DEFAULT | {"bagging": 16}, "regression": _DEFAULT | {"bagging": 16}},
+    "best": {"classification": _BEST, "regression": _BEST},
     "realmlp": {
         "classification": _REALMLP
         | _LARGE
@@ -78,10 +80,10 @@ PRESETS: dict[str, dict[Task, dict[str, Any]]] = {
 }
 """By name and task, parameters of the estimators.
 
-fast           few networks: numbers embedded by waves and by bins, some dropout; of 4,000 rows and more they are two,
-               trained for a set number of epochs at a rate that falls
-default        deeper, and a network per fold of eight, of which the average predicts: the most accurate for its time
-best           twice as many folds; these three depend on the number of rows, see `OF_ROWS`
+fast           networks for four of eight folds, of 4,000 rows and more for two: numbers embedded by waves and by bins,
+               some dropout, a set number of epochs at a rate that falls
+default        a network for each of the eight, of which the average predicts: the most accurate for its time
+best           of sixteen folds, and of 4,000 rows and more wider; these three depend on the number of rows, see `OF_ROWS`
 realmlp        RealMLP-TD: Holzmüller, Grinsztajn & Steinwart 2024, "Better by default: Strong pre-tuned MLPs and
                boosted trees on tabular data", table B.1
 realmlp_small  RealMLP-TD-S: the same, without embeddings, dropout, decay, learned mix and data-driven start
@@ -89,30 +91,26 @@ tabm           TabM: Gorishniy, Kotelnikov & Babenko 2025, "TabM: Advancing tabu
                efficient ensembling", as the authors' package sets it; copies see the same batches here
 """
 
-_FINER = {"embedding": {"name": "joined", "bins": 64}, "weight_decay": 0.1}
-_SHORT = {
-    "bagging": {"folds": 8, "networks": 2}, "hidden_widths": (128, 128), "dropout": 0.05, "learning_rate": 8e-3,
-    "schedule": "cosine", "epochs": 32,
-}  # fmt: skip
-_LONG = (
-    (8_000, _FINER | {"patience": 8}),
-    (200_000, {"batch_size": 512, "learning_rate": 2.8e-3, "patience": 4}),
-    (1_000_000, {"batch_size": 1024, "learning_rate": 4e-3, "patience": 3}),
-)
-_FAST_BY_ROWS = (
-    (4_000, _SHORT),
-    (8_000, _FINER),
-    (16_000, {"hidden_widths": (256, 256)}),
-    (200_000, {"batch_size": 512, "learning_rate": 1.13e-2, "epochs": 10}),
+FEW = 4_000
+"""Rows below which epochs cost less than what there is to compile."""
+
+_BY_ROWS = (
+    (FEW, {"dropout": 0.05}),
+    (8_000, {"embedding": {"name": "joined", "bins": 64}, "weight_decay": 0.1}),
+    (200_000, {"hidden_widths": (256, 128, 128), "batch_size": 512, "learning_rate": 1.13e-2, "epochs": 10}),
     (1_000_000, {"epochs": 6}),
 )
-PATIENT: dict[Task, int | None] = {"classification": 8, "regression": None}
-"""Patience of `fast` on its falling rate: classes are learned by heart, numbers may gain in the last epochs only."""
+OF_ROWS: dict[str, tuple[tuple[int, dict[str, Any]], ...]] = {
+    "fast": (*_BY_ROWS, (FEW, {"bagging": {"folds": 8, "networks": 2}})),
+    "default": _BY_ROWS,
+    "best": (*_BY_ROWS, (FEW, {"hidden_widths": (256, 256, 256)})),
+}
+"""Per recipe, from so many rows on, what they change: less dropout, finer bins and wider networks, that more rows can
+fill; larger batches, at a learning rate that grows with the root of their size; and fewer epochs, each of which is worth
+more steps."""
 
-OF_ROWS: dict[str, tuple[tuple[int, dict[str, Any]], ...]] = {"fast": _FAST_BY_ROWS, "default": _LONG, "best": _LONG}
-"""Per recipe, from so many rows on, what they change: finer bins, that more rows can fill; larger batches, at a
-learning rate that grows with the root of their size; and fewer epochs, each of which is worth more steps. `fast` trains
-fewer than 4,000 rows in the time in which its networks are compiled, and so can be patient with them."""
+PATIENT = {"patience": 8}
+"""For classes, of `FEW` rows and more: they are learned by heart, where numbers may gain in the last epochs only."""
 
 LEFT = "default"
 """The value of a parameter that nobody chose: as the preset says, or as a plain network has it."""
@@ -150,10 +148,10 @@ def applied(
 
 def _of_rows(key: str, task: Task, rows: int) -> dict[str, Any]:
     """What a recipe changes for so many rows."""
-    found: dict[str, Any] = {}
+    found = dict(PATIENT) if key in OF_ROWS and task == "classification" and rows >= FEW else {}
     for fewest, changes in OF_ROWS.get(key, ()):
         found |= changes if rows >= fewest else {}
-    return found | ({"patience": PATIENT[task]} if "epochs" in found else {})
+    return found
 
 
 def in_use(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> str | None:

@@ -131,7 +131,7 @@ def test_clamped_predictions_stay_within_the_targets_of_the_fit(tmp_path):
 def test_a_sweep_of_learning_rates_is_over_the_network_of_the_preset():
     model = NeuralRegressor(preset="realmlp_small", hidden_widths=(16,), epochs=2, random_state=0)
     found = learning_rate_sweep(model, X, Y, [0.01, 0.1])
-    assert list(found.table["activation"]) == ["mish", "mish"]
+    assert list(found.table["activation"]) == ["silu", "silu"]
     assert found.optimizer == "adam"
     assert found.rows_aside == 26
 
