@@ -83,7 +83,8 @@ PRESETS: dict[str, dict[Task, dict[str, Any]]] = {
 fast           networks for four of eight folds, of 4,000 rows and more for two: numbers embedded by waves and by bins,
                some dropout, a set number of epochs at a rate that falls
 default        a network for each of the eight, of which the average predicts: the most accurate for its time
-best           of sixteen folds, and of 4,000 rows and more wider; these three depend on the number of rows, see `OF_ROWS`
+best           of sixteen folds, and of 4,000 rows and more wider
+               These three depend on the number of rows, see `OF_ROWS`.
 realmlp        RealMLP-TD: Holzmüller, Grinsztajn & Steinwart 2024, "Better by default: Strong pre-tuned MLPs and
                boosted trees on tabular data", table B.1
 realmlp_small  RealMLP-TD-S: the same, without embeddings, dropout, decay, learned mix and data-driven start
@@ -106,8 +107,8 @@ OF_ROWS: dict[str, tuple[tuple[int, dict[str, Any]], ...]] = {
     "best": (*_BY_ROWS, (FEW, {"hidden_widths": (256, 256, 256)})),
 }
 """Per recipe, from so many rows on, what they change: less dropout, finer bins and wider networks, that more rows can
-fill; larger batches, at a learning rate that grows with the root of their size; and fewer epochs, each of which is worth
-more steps."""
+fill; larger batches, at a learning rate that grows with the root of their size; and fewer epochs, each of which is
+worth more steps."""
 
 PATIENT = {"patience": 8}
 """For classes, of `FEW` rows and more: they are learned by heart, where numbers may gain in the last epochs only."""
@@ -117,7 +118,8 @@ LEFT = "default"
 
 PLAIN = {
     "hidden_widths": (256, 256), "activation": "relu", "embedding": None, "dropout": 0.0, "bagging": None,
-    "neighbours": False, "screening": False,
+    "neighbours": False, "screening": False, "scaling": "standard", "embed_above": None, "schedule": None,
+    "epochs": 100, "patience": 16,
 }  # fmt: skip
 """What such a parameter is without a preset."""
 

@@ -99,6 +99,7 @@ def test_nothing_chosen_is_the_default_and_any_choice_makes_the_rest_plain():
     assert NeuralClassifier(**beside)._given["bagging"] == 8
     assert NeuralClassifier(**beside)._given["activation"] == "silu"
     plain = {"hidden_widths": (256, 256), "activation": "relu", "embedding": None, "dropout": 0.0, "bagging": None}
+    plain |= {"scaling": "standard", "schedule": None, "patience": 16}
     choices = [{name: value} for name, value in plain.items()]
     choices += [{"preset": "plain"}, {"optimizer": "sgd"}, {"epochs": 5}, {"loss": "auto"}, {"warm_start": True}]
     for choice in choices:
@@ -106,7 +107,11 @@ def test_nothing_chosen_is_the_default_and_any_choice_makes_the_rest_plain():
         assert {name: given[name] for name in plain} == plain, choice
 
 
-@pytest.mark.parametrize("choice", [{"activation": "relu"}, {"dropout": 0.0}, {"embedding": None}, {"bagging": None}])
+@pytest.mark.parametrize(
+    "choice",
+    [{"activation": "relu"}, {"dropout": 0.0}, {"embedding": None}, {"bagging": None}, {"epochs": 100},
+     {"patience": 16}, {"schedule": None}, {"scaling": "standard"}, {"embed_above": None}],
+)  # fmt: skip
 def test_what_is_chosen_stays_though_it_is_what_a_plain_network_has(choice):
     given = clone(NeuralClassifier(preset="default", **choice))._given
     assert given | choice == given

@@ -91,7 +91,9 @@ def test_foreign_and_newer_files_are_told(path, model, tmp_path):
     arrays, record = file.read(path)
     text = json.dumps(record | {"format_version": 99})
     foreign.write_bytes(save_tensors(arrays, metadata={"trivium": text, "digest": file._digest(arrays, text)}))
-    with pytest.raises(ModelFileError, match="format version 99, this Trivium reads up to 3. Install a newer"):
+    with pytest.raises(
+        ModelFileError, match=f"format version 99, this Trivium reads up to {file.FORMAT_VERSION}. Install a newer"
+    ):
         trivium.load(foreign)
     with pytest.raises(ModelFileError, match="must exist"):
         trivium.load(tmp_path / "nothing")

@@ -38,7 +38,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     optimizer            a name in `trivium.optimizers`, a function of a learning rate, or an Optax transformation
     learning_rate        None: the optimizer's own default
     schedule             of the learning rate over the whole run: "cosine", "coslog4", "one_cycle", ...; or any function
-                         from the count of steps to a factor
+                         from the count of steps to a factor. Plain: None, none
     schedules            of other numbers over the whole run: {"dropout": "flat_cosine", "weight_decay": "flat_cosine"}
     optimizer_options    further arguments of the optimizer, such as {"momentum": 0.9, "nesterov": True}
     initializer          a name in `trivium.initializers`, or a JAX initializer; None: the one that fits the activation
@@ -62,14 +62,15 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     class_weight         "balanced": each class weighs as much as any other; or class -> weight; None: all rows weigh 1
     calibration          "temperature": probabilities are made as sure as they should be, by the rows kept aside
     scaling              of numbers: "standard", "robust" with a smooth end at 3, "quantile" to a normal distribution,
-                         or "adaptive": standard, or robust where a column has values that would drown all others
+                         or "adaptive": standard, or robust where a column has values that would drown all others.
+                         Plain: standard
     embed_above          categories with more levels than that are embedded, others are one-hot; None: all are;
                          "adaptive": of those with more than 64, whose own levels tell what shared columns do not,
-                         and numbers that are codes as well: whose levels tell what their size does not
+                         and numbers that are codes as well: whose levels tell what their size does not. Plain: None
     batch_size           rows per step; None: 256, or all rows for an optimizer that needs them
-    epochs               most passes over the rows
+    epochs               most passes over the rows. Plain: 100
     validation_fraction  share of the rows kept aside to choose the best epoch by its loss; 0 keeps the last epoch
-    patience             epochs without a better validation loss after which training ends; None: never
+    patience             epochs without a better validation loss after which training ends; None: never. Plain: 16
     scoring              a scikit-learn score, by name or as a scorer, by which the best epoch is chosen; None: the loss
     population           networks that train at once; None: as many as what is left open needs, else 1. They differ in
                          the choices left open, or where none is, in their seed
@@ -120,7 +121,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         loss=None,
         optimizer="adamw",
         learning_rate=None,
-        schedule=None,
+        schedule: Any = "default",
         schedules=None,
         optimizer_options=None,
         initializer=None,
@@ -142,12 +143,12 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         label_smoothing=0.0,
         class_weight=None,
         calibration=None,
-        scaling="standard",
-        embed_above=None,
+        scaling: Any = "default",
+        embed_above: Any = "default",
         batch_size=None,
-        epochs=100,
+        epochs: Any = "default",
         validation_fraction=0.1,
-        patience=16,
+        patience: Any = "default",
         scoring=None,
         population=None,
         ensemble=None,

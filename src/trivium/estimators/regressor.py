@@ -40,7 +40,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     optimizer            a name in `trivium.optimizers`, a function of a learning rate, or an Optax transformation
     learning_rate        None: the optimizer's own default
     schedule             of the learning rate over the whole run: "cosine", "coslog4", "one_cycle", ...; or any function
-                         from the count of steps to a factor
+                         from the count of steps to a factor. Plain: None, none
     schedules            of other numbers over the whole run: {"dropout": "flat_cosine", "weight_decay": "flat_cosine"}
     optimizer_options    further arguments of the optimizer, such as {"momentum": 0.9, "nesterov": True}
     initializer          a name in `trivium.initializers`, or a JAX initializer; None: the one that fits the activation
@@ -62,14 +62,15 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     feature_selection    how strongly learned gates are pulled shut, so that columns that tell nothing drop out: about 1
     clamp                whether predictions stay between the least and the largest y of the fit
     scaling              of numbers: "standard", "robust" with a smooth end at 3, "quantile" to a normal distribution,
-                         or "adaptive": standard, or robust where a column has values that would drown all others
+                         or "adaptive": standard, or robust where a column has values that would drown all others.
+                         Plain: standard
     embed_above          categories with more levels than that are embedded, others are one-hot; None: all are;
                          "adaptive": of those with more than 64, whose own levels tell what shared columns do not,
-                         and numbers that are codes as well: whose levels tell what their size does not
+                         and numbers that are codes as well: whose levels tell what their size does not. Plain: None
     batch_size           rows per step; None: 256, or all rows for an optimizer that needs them
-    epochs               most passes over the rows
+    epochs               most passes over the rows. Plain: 100
     validation_fraction  share of the rows kept aside to choose the best epoch by its loss; 0 keeps the last epoch
-    patience             epochs without a better validation loss after which training ends; None: never
+    patience             epochs without a better validation loss after which training ends; None: never. Plain: 16
     scoring              a scikit-learn score, by name or as a scorer, by which the best epoch is chosen; None: the loss
     population           networks that train at once; None: as many as what is left open needs, else 1. They differ in
                          the choices left open, or where none is, in their seed

@@ -12,6 +12,7 @@ from trivium.nearby import Nearby
 from trivium.network import embeddings
 from trivium.network.own.network import named
 from trivium.network.structure import Structure
+from trivium.presets import LEFT
 from trivium.storage.file import ModelFileError
 from trivium.tables.schema import Schema
 from trivium.training.history import History
@@ -24,6 +25,9 @@ COLUMNS = ("classes_", "feature_names_in_")
 
 NEARBY, OF_NEARBY = "nearby", ("points", "lacked")
 """What holds rows of the fit, and its arrays."""
+
+ONCE = {"scaling": "standard", "embed_above": None, "schedule": None, "epochs": 100, "patience": 16}
+"""Values of which a file of before format 4 does not tell whether they were chosen."""
 
 OWN = "network"
 """Among the choices of a model, the name of a network of the user's own."""
@@ -130,7 +134,10 @@ def _check_network(content: Mapping[str, Any], network: Any) -> None:
 def _as_today(
     parts: Mapping[str, np.ndarray], content: Mapping[str, Any]
 ) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
-    """A record of format 1, which held one network, as one of today."""
+    """A record of format 1, which held one network, or one of before format 4, as one of today."""
+    if content.get("format_version", 1) < 4:
+        given = {name: LEFT if ONCE.get(name, ...) == value else value for name, value in content["parameters"].items()}
+        content = {**content, "parameters": given}
     if "models" in content:
         return parts, content
     attributes = dict(content["attributes"])
