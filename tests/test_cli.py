@@ -308,7 +308,7 @@ def test_where_nothing_is_chosen_the_recipe_and_its_folds_are_told(table):
     told = {choice["name"]: (choice["value"], choice["by"]) for choice in said["choices"]}
     assert told["preset"] == ("default", "default")
     assert told["bagging"] == ("8", "preset")
-    assert told["activation"] == ("mish", "preset")
+    assert told["activation"] == ("silu", "preset")
 
 
 def test_what_a_preset_chose_is_told_as_its(table):
