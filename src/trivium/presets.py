@@ -78,13 +78,12 @@ PRESETS: dict[str, dict[Task, dict[str, Any]]] = {
     },
     "tabm": {"classification": _TABM, "regression": _TABM},
 }
-"""By name and task, parameters of the estimators.
+"""By name and task, parameters of the estimators; the first three depend on the number of rows as well, see `OF_ROWS`.
 
 fast           networks for four of eight folds, of 4,000 rows and more for two: numbers embedded by waves and by bins,
                some dropout, a set number of epochs at a rate that falls
 default        a network for each of the eight, of which the average predicts: the most accurate for its time
 best           of sixteen folds, and of 4,000 rows and more wider
-               These three depend on the number of rows, see `OF_ROWS`.
 realmlp        RealMLP-TD: Holzmüller, Grinsztajn & Steinwart 2024, "Better by default: Strong pre-tuned MLPs and
                boosted trees on tabular data", table B.1
 realmlp_small  RealMLP-TD-S: the same, without embeddings, dropout, decay, learned mix and data-driven start

@@ -34,7 +34,9 @@ def test_what_the_user_chose_wins_over_the_preset():
     assert given("classification", preset="RealMLP")["learning_rate"] == 0.04
     found = given(preset="realmlp", learning_rate=0.05, hidden_widths=(64,))
     assert (found["learning_rate"], found["hidden_widths"], found["embedding"]) == (0.05, (64,), "pbld")
-    assert given()["epochs"] == 100
+    assert given(preset="plain")["epochs"] == 100
+    assert given(preset="realmlp")["epochs"] == 256
+    assert given(preset="realmlp", epochs=100)["epochs"] == 100
     with pytest.raises(ValueError, match="unknown preset 'realmpl': did you mean 'realmlp'"):
         given(preset="realmpl")
 
@@ -131,7 +133,7 @@ def test_clamped_predictions_stay_within_the_targets_of_the_fit(tmp_path):
 def test_a_sweep_of_learning_rates_is_over_the_network_of_the_preset():
     model = NeuralRegressor(preset="realmlp_small", hidden_widths=(16,), epochs=2, random_state=0)
     found = learning_rate_sweep(model, X, Y, [0.01, 0.1])
-    assert list(found.table["activation"]) == ["silu", "silu"]
+    assert list(found.table["activation"]) == ["mish", "mish"]
     assert found.optimizer == "adam"
     assert found.rows_aside == 26
 
