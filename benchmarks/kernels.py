@@ -96,7 +96,7 @@ def origins(hidden: tuple[int, ...]) -> dict[str, str]:
     one = member(hidden, 0)
     rows = Store().rows(one.rows, None)
     numbers = {name: jax.numpy.float32(value) for name, value in one.numbers.items()}
-    text = run.lower(one.program, numbers, one.state, rows, None, 1, 2**30).compile().as_text()
+    text = run.plain.lower(one.program, numbers, one.state, rows, None, 1, 2**30).compile().as_text()
     found = {}
     for line in (text or "").splitlines():
         named = re.match(r"\s+(?:ROOT )?%?(\S+) = ", line)

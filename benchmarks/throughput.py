@@ -65,7 +65,7 @@ def populations(repeats: int, sizes: list[tuple[int, ...]]) -> list[dict[str, An
     print(f"{MEMBERS} networks at once{'GFLOP/s':>16}{'of NumPy':>10}{'PyTorch / ours, per network':>30}")
     found = []
     for hidden in sizes:
-        epochs = 2
+        epochs = 8  # of fewer, starting and ending take a share
         runners: dict[str, Callable] = {"ours": population(hidden, epochs)} | torch_runners(hidden, epochs)
         runners["numpy"] = numpy_rate
         seconds = take_turns(runners, repeats)

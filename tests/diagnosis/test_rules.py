@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from diagnosis.runs import FAULTS, healthy, unlearned
+from diagnosis.runs import FAULTS, healthy, table, unlearned
 from trivium.catalog import members
 from trivium.diagnosis import rules
 from trivium.diagnosis.finding import Finding
@@ -89,6 +89,21 @@ def test_a_start_that_knows_nothing_of_a_rare_class_is_no_fault():
     for first, wrong in ((0.8, False), (3.5, True)):
         record = replace(run, train_loss=np.concatenate([[first], run.train_loss[1:]]))
         assert (RULES["bad_init"](Signals(record)) is not None) == wrong
+
+
+def test_a_layer_that_starts_at_zero_says_nothing_of_the_rate():
+    """It grows by its own size at first, at any rate."""
+    growing = np.array([np.nan, 1.0, 0.5, 0.25, 0.12, 0.11, 0.1])
+
+    def run(ratio):
+        ratios, norms = table(ratio, ratio, 0.0), table(5.0, 5.0, 1.0)
+        ratios[:, 2], norms[0, 2] = growing, 0.0
+        return Signals(replace(unlearned(), update_ratio=ratios, weight_norm=norms))
+
+    assert RULES["lr_too_high"](run(0.005)) is None
+    assert RULES["lr_too_high"](run(0.5)) is not None
+    assert RULES["lr_too_low"](run(1e-6)) is not None
+    assert RULES["lr_too_low"](run(0.005)) is None
 
 
 def test_curvature_and_noise_are_evidence_where_they_were_measured():

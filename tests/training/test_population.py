@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from trivium import activations, heads, losses, network, optimizers
 from trivium.initializers import glorot_uniform
-from trivium.training import population
+from trivium.training import devices, population
 from trivium.training.devices import Lane
 from trivium.training.epochs import run, start
 from trivium.training.history import History
@@ -189,6 +189,35 @@ def test_lanes_share_members_evenly():
         train_population([member(seed) for seed in range(6)], epochs=1, lanes=lanes)
     assert sum(calls) == 6
     assert max(calls) == 3
+
+
+def test_a_lane_goes_on_while_another_is_busy(monkeypatch):
+    """Also where both are cores of one CPU."""
+    monkeypatch.setattr(devices, "cores", lambda: 2)
+    over, usual = threading.Event(), population._Run.advance
+    slow, quick = member(0), member(1)
+
+    def advance(run, group, lane):
+        assert group[0].member is quick or over.wait(60)
+        usual(run, group, lane)
+
+    monkeypatch.setattr(population._Run, "advance", advance)
+    train_population([slow, quick], epochs=12, on_progress=lambda one: len(one.history) == 12 and over.set())
+    assert len(slow.history) == len(quick.history) == 12
+
+
+def test_two_lanes_compile_a_program_once(monkeypatch):
+    choices, traced = program(), []
+
+    def counting(outputs, targets):
+        traced.append(threading.get_ident())
+        return losses.squared_error(outputs, targets)
+
+    alone, both = [replace(choices, loss=partial(counting)) for _ in range(2)]
+    train_population([member(0, choices=alone)], epochs=3, lanes=CORES[:1])
+    of_one = len(traced)
+    train_population([member(seed, choices=both) for seed in range(2)], epochs=3, lanes=CORES)
+    assert len(traced) == 2 * of_one
 
 
 def test_a_schedule_ends_with_the_time_limit(monkeypatch):

@@ -129,19 +129,28 @@ class LayerSignals:
         return np.array([number(known.get(f"{layer.name}.weight")) for layer in self.record.layers])
 
     @cached_property
+    def _update_ratio(self) -> Array:
+        """Update / weights by look and layer, but of layers that start at zero: at any learning rate these begin by
+        growing by their own size. Of all layers where every one does."""
+        values = self._table("update_ratio")
+        begun = self.at_start("weight_norm") != 0
+        return np.where(begun, values, math.nan) if begun.any() else values
+
+    @cached_property
     def update_early(self) -> float:
         """Largest layer's update / its weights, median over the first updates."""
-        return _largest(self.early("update_ratio"))
+        values = self._update_ratio
+        return _largest(_medians(values[self.record.moment <= EARLY])) if len(values) else math.nan
 
     @cached_property
     def update_all(self) -> float:
         """The same over the whole run."""
-        return _largest(self.throughout("update_ratio"))
+        return _largest(_medians(self._update_ratio))
 
     @cached_property
     def travel(self) -> float:
         """How far the layer that moved most could have come: updates x their size relative to the weights."""
-        values = self._table("update_ratio")
+        values = self._update_ratio
         if not len(values) or not np.isfinite(values).any():
             return math.nan
         with np.errstate(invalid="ignore"):

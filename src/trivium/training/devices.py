@@ -4,11 +4,12 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import joblib
@@ -22,8 +23,9 @@ log = logging.getLogger("trivium")
 config: Any = jax.config  # its names are made at run time
 
 
-class Lane(NamedTuple):
-    """A place where members train: one call after another."""
+@dataclass(frozen=True, eq=False)
+class Lane:
+    """A place where members train: one call after another. No two are equal: each core has its own."""
 
     device: Any  # one of JAX's, None: wherever JAX computes by itself
     at_once: int  # members in a call
@@ -33,7 +35,7 @@ def lanes(n_members: int) -> list[Lane]:
     """Where so many members train: an accelerator each, or the cores of the CPU, as many as this process may use."""
     platform = jax.default_backend()
     if platform == "cpu":
-        return [Lane(None, 1)] * min(n_members, cores())
+        return [Lane(None, 1) for _ in range(min(n_members, cores()))]
     accelerators = jax.local_devices()
     if len(accelerators) == 1:
         return [Lane(None, min(n_members, AT_ONCE))]
@@ -69,6 +71,21 @@ def threads(n: int) -> ThreadPoolExecutor:
                 _of_thread.settings.enter_context(getattr(jax, name)(value))
 
     return ThreadPoolExecutor(n, "trivium", initializer=enter)
+
+
+class Inline:
+    """A pool of no threads: the call runs here and now, where Ctrl-C reaches it."""
+
+    def __enter__(self) -> "Inline":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def submit(self, function: Callable, *arguments: Any) -> Future:
+        future: Future = Future()
+        future.set_result(function(*arguments))
+        return future
 
 
 UNDISTURBING: dict[str, tuple[Any, ...]] = {

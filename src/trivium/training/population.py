@@ -6,9 +6,11 @@ sharded over as many devices, leaves JAX's devices as they are, and makes a memb
 company. On an accelerator a call holds many members, stacked.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -96,11 +98,11 @@ def train_population(
     lanes = devices.lanes(len(members)) if lanes is None else lanes
     run = _Run(members, epochs, patience, time_limit, first_rung, 1 if on_epoch else CHUNK, len(lanes))
     flying: dict[Future, tuple[Lane, list[_Runner]]] = {}
-    pool = _Inline() if len(lanes) == 1 else devices.threads(len(lanes))
+    pool = devices.Inline() if len(lanes) == 1 else devices.threads(len(lanes))
     with interruption.heard() as check, pool:
         try:
             while run.waiting or flying or run.cut():
-                free = [lane for lane in lanes if all(lane is not busy for busy, _ in flying.values())]
+                free = [lane for lane in lanes if all(lane != busy for busy, _ in flying.values())]
                 for place, lane in enumerate(free):
                     taken = run.take(lane, len(free) - place, [group for _, group in flying.values()])
                     if taken:
@@ -201,6 +203,7 @@ class _Run:
         self.patience = PATIENT if patience is None else np.int32(patience)
         self.store = Store()
         self.known: set[Any] = set()  # programs that are compiled
+        self.locks: dict[Any, threading.Lock] = {}  # held by who compiles one
         self.pace: dict[Any, float] = {}  # seconds of an epoch of a program
         self.resting: list[_Runner] = []
         self.waiting: list[_Runner] = []
@@ -235,10 +238,10 @@ class _Run:
     def take(self, lane: Lane, lanes_left: int, flying: Iterable[list[_Runner]]) -> list[_Runner]:
         """The members that a free lane trains next: those with the fewest epochs, an equal part of those that wait.
 
-        A program that is being compiled is left alone until it is there, lest two lanes compile the same.
+        A program that is being compiled is left alone while there is another to train.
         """
         compiling = {group[0].program for group in flying} - self.known
-        able = [runner for runner in self.waiting if runner.program not in compiling]
+        able = [runner for runner in self.waiting if runner.program not in compiling] or list(self.waiting)
         if not able:
             return []
         able.sort(key=lambda runner: runner.member.epochs)
@@ -257,10 +260,11 @@ class _Run:
 
     def advance(self, group: list[_Runner], lane: Lane) -> None:
         """A chunk of epochs of these members, in one call."""
-        began = time.perf_counter()
-        calls = []
+        calls, program = [], group[0].program
         for runner in group:
             member = runner.member
+            if runner.ran == 0 and runner.program in self.pace:  # another one's first chunk has told
+                runner.length = self._length(self.pace[runner.program])
             runner.ask(min(other.length for other in group))
             in_parts = runner.most is not None and (lane.at_once == 1 or streaming.is_streamed(member.rows))
             rows = member.rows if in_parts else self.store.rows(member.rows, lane.device)
@@ -268,10 +272,11 @@ class _Run:
             patience = PATIENT if aside is None else self.patience
             state = member.state if lane.device is None else jax.device_put(member.state, lane.device)
             calls.append((runner.numbers, state, rows, aside, np.int32(member.epochs + runner.wanted), patience))
-        with devices.undisturbed(), devices.threads(1) as beside:
-            one, parts = group[0], isinstance(calls[0][2], Table)
-            if lane.at_once == 1 and one.look_due and one.program not in self.known and not one.brief and not parts:
-                programs.run.ready(one.program, *calls[0])  # first: what it shares with a look is traced once
+        with devices.undisturbed(), devices.threads(1) as beside, self._alone_to_compile(program):
+            began = time.perf_counter()
+            one, parts, new = group[0], isinstance(calls[0][2], Table), program not in self.known
+            if lane.at_once == 1 and one.look_due and new and not one.brief and not parts:
+                programs.run.ready(program, *calls[0])  # first: what it shares with a look is traced once
             seen = [runner.look(beside, *call[1:3]) for runner, call in zip(group, calls, strict=True)]
             if parts:
                 until = self.began + self.budget
@@ -280,16 +285,16 @@ class _Run:
                     for runner, call in zip(group, calls, strict=True)
                 ]
             elif lane.at_once == 1:
-                run = programs.run_briefly if group[0].brief else programs.run
-                results = [run(group[0].program, *calls[0])]
+                run = programs.run_briefly if one.brief else programs.run
+                results = [run(program, *calls[0])]
             else:
                 fill = (1 << (len(calls) - 1).bit_length()) - len(calls)  # powers of two, so that few are compiled
-                results = programs.run_stacked(group[0].program, calls + calls[-1:] * fill)[: len(group)]
+                results = programs.run_stacked(program, calls + calls[-1:] * fill)[: len(group)]
+            self.known.add(program)  # compiled, though it may run still
         results = [(state, jax.tree.map(np.asarray, record)) for state, record in results]
         ended = time.perf_counter()
-        if group[0].program in self.known:  # and not compiled just now
-            self.pace[group[0].program] = (ended - began) / max(1, int(results[0][0].epoch) - group[0].member.epochs)
-        self.known.add(group[0].program)
+        if not new:  # and so compiled before
+            self.pace[program] = (ended - began) / max(1, int(results[0][0].epoch) - one.member.epochs)
         for runner, (state, record), before in zip(group, results, seen, strict=True):
             member = runner.member
             runner.ran = int(state.epoch) - member.epochs
@@ -300,9 +305,16 @@ class _Run:
                 member.looks += looks(before, record.step_loss[: runner.ran], member.epochs - runner.ran)
             _append(member.history, _in_words(record, member.rows, member.aside), runner.ran, *times)
             member.history.best_epoch = int(state.best_epoch)
-            left = self.budget - (ended - self.began)
-            allowed = min(SECONDS_PER_CHUNK, left) / ((ended - began) / max(1, runner.ran))
-            runner.length = int(np.clip(allowed, 1, min(self.longest, 4 * runner.length)))
+            runner.length = min(self._length((ended - began) / max(1, runner.ran)), 4 * runner.length)
+
+    def _alone_to_compile(self, program: Program) -> AbstractContextManager:
+        """For one lane at a time until the program is compiled, lest two compile the same."""
+        return nullcontext() if program in self.known else self.locks.setdefault(program, threading.Lock())
+
+    def _length(self, pace: float) -> int:
+        """How many epochs a chunk may have, of which one takes so many seconds."""
+        left = self.budget - (time.perf_counter() - self.began)
+        return int(np.clip(min(SECONDS_PER_CHUNK, left) / pace, 1, self.longest))
 
     def settle(self, group: list[_Runner], stopped: Sequence[_Runner] = ()) -> None:
         """After a chunk: each member goes on, rests on a rung, or has ended."""
@@ -358,21 +370,6 @@ def _seconds(member: Member, epochs: int, steps: int) -> float:
     """About how long a member trains: three products of matrices per step, and what each step takes by itself."""
     parameters = sum(np.size(leaf) for leaf in jax.tree.leaves(member.state.parameters))
     return epochs * (steps * STEP + 6.0 * member.rows.n * parameters / SPEED)
-
-
-class _Inline:
-    """A pool of no threads: the call runs here and now, where Ctrl-C reaches it."""
-
-    def __enter__(self) -> "_Inline":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def submit(self, function: Callable, *arguments: Any) -> Future:
-        future: Future = Future()
-        future.set_result(function(*arguments))
-        return future
 
 
 def _in_words(records: Record, rows: Table, validation: Table | None) -> Record:
