@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from diagnosis.runs import FAULTS, healthy, table, unlearned
+from diagnosis.runs import FAULTS, MOMENTS, healthy, table, unlearned
 from trivium.catalog import members
 from trivium.diagnosis import rules
 from trivium.diagnosis.finding import Finding
@@ -91,19 +91,44 @@ def test_a_start_that_knows_nothing_of_a_rare_class_is_no_fault():
         assert (RULES["bad_init"](Signals(record)) is not None) == wrong
 
 
-def test_a_layer_that_starts_at_zero_says_nothing_of_the_rate():
-    """It grows by its own size at first, at any rate."""
-    growing = np.array([np.nan, 1.0, 0.5, 0.25, 0.12, 0.11, 0.1])
+def from_zero(ratio, last, gradient=(0.02, 0.03, 0.05)):
+    """A run whose last layer starts at zero and grows by `last` in each update; the others move by `ratio`."""
+    ratios, norms = table(ratio, ratio, 0.0), table(5.0, 5.0, 0.0)
+    norms[:, 2] = last * MOMENTS
+    ratios[:, 2] = [np.nan, *(1 / MOMENTS[1:])]
+    return Signals(replace(unlearned(), update_ratio=ratios, weight_norm=norms, gradient_rms=table(*gradient)))
 
-    def run(ratio):
-        ratios, norms = table(ratio, ratio, 0.0), table(5.0, 5.0, 1.0)
-        ratios[:, 2], norms[0, 2] = growing, 0.0
-        return Signals(replace(unlearned(), update_ratio=ratios, weight_norm=norms))
 
-    assert RULES["lr_too_high"](run(0.005)) is None
-    assert RULES["lr_too_high"](run(0.5)) is not None
-    assert RULES["lr_too_low"](run(1e-6)) is not None
-    assert RULES["lr_too_low"](run(0.005)) is None
+def test_a_layer_that_starts_at_zero_grows_by_its_own_size_at_any_rate():
+    assert RULES["lr_too_high"](from_zero(0.005, 0.01)) is None
+    assert RULES["lr_too_high"](from_zero(0.5, 0.01)) is not None
+    assert RULES["lr_too_high"](from_zero(0.005, 100.0)) is not None
+    assert RULES["lr_too_low"](from_zero(1e-6, 1e-6)) is not None
+    assert RULES["lr_too_low"](from_zero(0.005, 0.01)) is None
+
+
+def test_a_last_layer_near_zero_is_no_vanishing_gradient():
+    assert RULES["vanishing_gradient"](from_zero(1e-6, 1e-6, (1e-7, 1e-7, 0.05))) is None
+    assert RULES["vanishing_gradient"](from_zero(0.005, 0.01, (1e-9, 1e-4, 0.05))) is not None
+
+
+def test_weights_that_grew_are_not_over_regularized():
+    decay = {"name": "adamw", "weight_decay": 0.01, "learning_rate": 3.0}
+    run = replace(unlearned(optimizer=decay), step_learning_rate=np.full(300, 3.0))
+    grown = run.weight_norm * np.linspace(1, 20, len(MOMENTS))[:, None]
+    assert RULES["over_regularized"](Signals(replace(run, weight_norm=grown))) is None
+    assert RULES["over_regularized"](Signals(replace(run, weight_norm=grown[::-1]))) is not None
+
+
+@pytest.mark.parametrize("name", ["lr_too_high", "lr_too_low"])
+@pytest.mark.parametrize("ratio", [1e-6, 9e-4, 0.03, 0.5])
+def test_a_change_of_the_rate_is_a_change(name, ratio):
+    """And no run is told to go both ways."""
+    run = Signals(replace(unlearned(), update_ratio=table(ratio, ratio, ratio), step_loss=np.r_[1, 9, np.ones(298)]))
+    found = RULES[name](run)
+    if found is not None:
+        assert "by 1." not in found.remedies[0].text
+    assert RULES["lr_too_high"](run) is None or RULES["lr_too_low"](run) is None
 
 
 def test_curvature_and_noise_are_evidence_where_they_were_measured():

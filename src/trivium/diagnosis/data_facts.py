@@ -13,6 +13,9 @@ from trivium.moments import mean_and_variance
 LEARN_ROWS, SCORE_ROWS, LEARN_COLUMNS = 2000, 1000, 1024
 """Rows and columns that the reference models see, at most: they take some tenths of a second."""
 
+EXPECTED = 10
+"""Rows kept aside in which a column is expected to differ from its median, from which on its spread tells something."""
+
 COLUMNS_PER_SPLIT = 100
 """Among which trees on numbers choose, at most: scikit-learn would take them all."""
 
@@ -148,7 +151,8 @@ def split_facts(
 
     overlap              share of validation rows that are training rows to the bit (with the same target)
     same                 whether both are one and the same table
-    shift                largest distance of the column means, in training spreads, and `shift_scale` of the spreads
+    shift                median distance of the column means, in training spreads, and `shift_scale` of the spreads; of
+                         columns that are to vary in so few rows
     majority, nearest, linear, trees   validation score of a constant, 5 neighbours, least squares, extra trees
     reference            the best of these: what the data allow, at least
     agreement            leave-one-out score of 5 neighbours within the training rows
@@ -168,7 +172,9 @@ def split_facts(
     facts["distinct"] = len(keys) / max(min(len(x), 50_000), 1)
     inner, outer = x[~_far(x)], v[~_far(v)]
     center, spread = inner.mean(0), inner.std(0)
-    varying = spread > 0
+    # an indicator of a rare level is 0 in a few rows kept aside, by whomever they were drawn
+    expected = (inner != np.median(inner, axis=0)).mean(0) * len(outer) if len(inner) else np.zeros(x.shape[1])
+    varying = (spread > 0) & (expected >= min(EXPECTED, len(outer) / 2))
     if varying.any():
         facts["shift"] = float(np.median(np.abs(outer.mean(0) - center)[varying] / spread[varying]))
         facts["shift_scale"] = float(np.median(outer.std(0)[varying] / spread[varying]))

@@ -68,13 +68,15 @@ class LayerSignals:
     def gradient_ratio(self) -> float:
         """RMS of the gradient in the first layer / in the last one, early in the run.
 
-        NaN where nothing was seen but the start of a last layer of zeros, which lets nothing through until its update.
+        A last layer of zeros lets next to nothing through until it has grown: then in the last one before it.
         """
         rms = self.early("gradient_rms")
         places = [p for p in range(len(rms)) if self.record.layers[p].kind != "embedding" and np.isfinite(rms[p])]
-        if len(places) < 3 or not rms[places[-1]] > 0:
+        if len(places) < 3:
             return math.nan
-        if rms[places[0]] == 0 and self.at_start("weight_norm")[places[-1]] == 0:
+        if self.at_start("weight_norm")[places[-1]] == 0:
+            places.pop()
+        if not rms[places[-1]] > 0:
             return math.nan
         return float(rms[places[0]] / rms[places[-1]])
 
@@ -130,11 +132,15 @@ class LayerSignals:
 
     @cached_property
     def _update_ratio(self) -> Array:
-        """Update / weights by look and layer, but of layers that start at zero: at any learning rate these begin by
-        growing by their own size. Of all layers where every one does."""
-        values = self._table("update_ratio")
-        begun = self.at_start("weight_norm") != 0
-        return np.where(begun, values, math.nan) if begun.any() else values
+        """Update / weights by look and layer. At any learning rate a layer that starts at zero begins by growing by its
+        own size: its weights count as no less than those that another start would have given it, of variance 1 / inputs
+        (LeCun et al. 1998, "Efficient backprop")."""
+        values, norms = self._table("update_ratio"), self._table("weight_norm")
+        if not len(norms) or len(norms) != len(values):
+            return values
+        usual = np.sqrt([layer.width for layer in self.record.layers])
+        with np.errstate(invalid="ignore"):
+            return np.where(norms[0] == 0, values * norms / np.maximum(norms, usual), values)
 
     @cached_property
     def update_early(self) -> float:

@@ -67,6 +67,10 @@ COUPLED = ("adam", "adamax", "nadam", "radam", "rmsprop", "adagrad", "adadelta")
 """Optimizers of PyTorch that add weight decay to the gradient and then normalise it."""
 
 
+MILD = 0.1
+"""Weight decay below which a loss that jumped has done so for the steps themselves."""
+
+
 def over_regularized(run: Signals) -> Finding | None:
     """A penalty on the weights, or weight decay, has shrunk them to where nothing can be learned.
 
@@ -80,7 +84,9 @@ def over_regularized(run: Signals) -> Finding | None:
     pull = decay * run.learning_rate * run.steps if math.isfinite(run.learning_rate) else math.nan
     # Decoupled decay shrinks weights by exp(-pull) at most; in a gradient that Adam and its kin normalise, by far more.
     able = penalty or run.optimizer.get("name") in COUPLED or not pull < 0.1
-    if not ((shrunk < 0.6 and able) or (pull > 2 and run.stuck)):
+    if not penalty and decay < MILD and run.peak > 5 and run.peak_above_baseline:
+        return None  # its steps threw it to where units are dead, and what is dead only shrinks
+    if not ((shrunk < 0.6 and able) or (pull > 2 and run.stuck and not shrunk > 1)):
         return None
     return Finding(
         name="over_regularized",

@@ -29,7 +29,7 @@ def lr_too_high(run: Signals) -> Finding | None:
     if thrown and not (jumped or overflowed or killed or worse) and run.progress > 0.7:
         return None
     excess = max(moved / 1e-3, 3.0) if math.isfinite(moved) else 10.0
-    factor = 10.0 ** -round(min(max(math.log10(excess), 0.5), 3.0))
+    factor = 10.0 ** -round(min(max(math.log10(excess), 1.0), 3.0))
     return Finding(
         name="lr_too_high",
         family="learning_rate",
@@ -94,10 +94,10 @@ def lr_too_low(run: Signals) -> Finding | None:
     if not run.stuck or run.broken or run.frozen or run.silent or run.warm_share < 0.3 or run.dead[0] > 0.9:
         return None
     slow = run.update_all < 2e-4 or (run.travel < 1.0 and run.update_all < 1e-3)
-    if not slow or not run.travel < 1.5:
+    if not slow or not run.travel < 1.5 or lr_too_high(run) is not None:
         return None
     goal = min(max(1e-3 / max(run.update_all, 1e-9), 3.0), 1e4)
-    factor = 10.0 ** round(math.log10(goal))
+    factor = 10.0 ** max(1, round(math.log10(goal)))
     return Finding(
         name="lr_too_low",
         family="learning_rate",
