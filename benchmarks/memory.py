@@ -31,7 +31,7 @@ WORK = {
     "model = NeuralClassifier((16,), epochs=1, batch_size=4096, patience=None).fit(X, y)\nmodel.predict(X)",
 }
 PROCESS = """
-import resource, time
+import time
 import jax, numpy as np
 from trivium import NeuralClassifier, NeuralRegressor
 from trivium.tables.encode import encode
@@ -41,7 +41,7 @@ random = np.random.default_rng(0)
 n, columns = {n}, {columns}
 NeuralRegressor((16,), epochs=1).fit(random.standard_normal((500, 3)), random.standard_normal(500))
 def held(): return 1024 * int(next(l for l in open("/proc/self/status") if l.startswith("VmRSS")).split()[1])
-def peak(): return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak(): return 1024 * int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1])
 before = held()
 {data}
 after = held()

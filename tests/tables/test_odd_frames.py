@@ -154,7 +154,7 @@ def told(error, names):
     return any(repr(name) in str(error) for name in names) or "X must have a column that varies" in str(error)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.data(), st.sampled_from(["standard", "robust", "quantile"]))
 def test_any_frame_becomes_finite_numbers_or_an_error_that_names_the_column(data, scaling):
     names = data.draw(st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=3, unique=True))
@@ -188,7 +188,7 @@ def test_any_frame_becomes_finite_numbers_or_an_error_that_names_the_column(data
     assert np.isfinite(X).all()
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.data(), st.sampled_from([np.float32, np.float64, np.int64, np.uint8, np.bool_, object, "U3", "S3", "M8[D]"]))
 def test_any_array_becomes_finite_numbers_or_an_error_that_names_the_column(data, dtype):
     values = data.draw(st.lists(st.lists(floats | small, min_size=2, max_size=2), min_size=N, max_size=N))
