@@ -27,7 +27,7 @@ FOLDS, TREES, CHANGED = 3, 100, 200_000
 """Folds; trees in all; and rows in which a column has got other values, over all columns and folds."""
 
 STACKED = 4_000_000
-"""Numbers that a model is asked about in one call, of which each costs as much as hundreds of rows."""
+"""Numbers of the rows handed to a model in one call, at most: a call costs as much as hundreds of rows do."""
 
 SURELY = -2.0
 """By how many standard errors a model must do better without."""

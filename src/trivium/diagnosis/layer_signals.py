@@ -57,7 +57,9 @@ class LayerSignals:
 
     def early(self, name: str) -> Array:
         """Median over the first updates, by layer."""
-        values = self._table(name)
+        return self._early(self._table(name))
+
+    def _early(self, values: Array) -> Array:
         return _medians(values[self.record.moment <= EARLY]) if len(values) else values.reshape(0)
 
     def throughout(self, name: str) -> Array:
@@ -145,8 +147,7 @@ class LayerSignals:
     @cached_property
     def update_early(self) -> float:
         """Largest layer's update / its weights, median over the first updates."""
-        values = self._update_ratio
-        return _largest(_medians(values[self.record.moment <= EARLY])) if len(values) else math.nan
+        return _largest(self._early(self._update_ratio))
 
     @cached_property
     def update_all(self) -> float:

@@ -102,7 +102,7 @@ def train_population(
     with interruption.heard() as check, pool:
         try:
             while run.waiting or flying or run.cut():
-                free = [lane for lane in lanes if all(lane != busy for busy, _ in flying.values())]
+                free = [lane for lane in lanes if all(lane is not busy for busy, _ in flying.values())]
                 for place, lane in enumerate(free):
                     taken = run.take(lane, len(free) - place, [group for _, group in flying.values()])
                     if taken:
