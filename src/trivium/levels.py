@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import KFold
-from threadpoolctl import threadpool_limits
 
 from trivium.relevance import ALPHAS, FOLDS, MOST_CLASSES, MOST_INPUTS, SURELY, Fold, in_errors
+from trivium.training import devices
 
 MOST_ROWS, PRIOR_ROWS, FEWEST_GAIN = 30_000, 5, 0.02
 """Rows that are to be asked; rows that a level without any counts for; and the share of the squared error that is to
@@ -48,7 +48,7 @@ def told(X: np.ndarray, y: np.ndarray, codes: np.ndarray, places: Sequence[Seque
     wanted = y.astype(np.float64) if classes is None or y.ndim == 2 else np.eye(classes)[y]
     parts = [Fold(*pair) for pair in KFold(FOLDS).split(X)]
     tell, nothing = [], []
-    with threadpool_limits(1):
+    with devices.unthreaded():
         linear = _Ridge(X, wanted.reshape(len(X), -1), parts)
         for code, own in zip(codes.T.astype(np.int64), places, strict=True):
             gain, before = _gain_by_level(code, linear.lacking, parts, in_order=not own)

@@ -79,8 +79,10 @@ class Nearby:
         """Predictions with what rows nearby add; rows and `encode` as `training.loop.evaluate` takes them."""
 
         def of_block(block: np.ndarray) -> Any:
-            parts = (block[first : first + BLOCK] for first in range(0, len(block), BLOCK))
-            return np.concatenate([self.average(placed(part, self.cardinalities)) for part in parts])
+            if len(block) <= BLOCK:
+                return self.average(placed(block, self.cardinalities))
+            of_part = lambda rows: self.average(placed(block[rows], self.cardinalities))  # noqa: E731
+            return np.concatenate(_by_blocks(of_part, np.arange(len(block))))
 
         return together(said, evaluate(of_block, rows, encode), shares=self.shares)
 
@@ -237,7 +239,7 @@ def _counted(truth: np.ndarray, panel: Panel) -> np.ndarray:
 def _by_blocks(function: Callable[[np.ndarray], Any], rows: np.ndarray) -> list[Any]:
     """A function of blocks of the rows, side by side."""
     blocks = np.split(rows, range(BLOCK, len(rows), BLOCK))
-    with devices.threads(devices.cores()) as pool:
+    with devices.unthreaded(), devices.threads(devices.cores()) as pool:
         return list(pool.map(function, blocks))
 
 

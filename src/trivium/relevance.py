@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold
-from threadpoolctl import threadpool_limits
+
+from trivium.training import devices
 
 FEWEST_COLUMNS = 20
 """Columns from which on it is worth asking: of fewer, somebody chose each."""
@@ -113,7 +114,7 @@ def telling_nothing(X: np.ndarray, y: np.ndarray, places: Sequence[Sequence[int]
         y = (y - y.mean()) / (y.std() or 1.0)
     parts = [Fold(*pair) for pair in KFold(FOLDS, shuffle=True, random_state=0).split(X)]
     left = np.arange(len(places))
-    with threadpool_limits(1):  # one is as fast on so few rows, and two processes with two each wait for one another
+    with devices.unthreaded():  # one is as fast on so few rows, and two processes with two each wait for one another
         for _ in range(PASSES):
             little = _of_little_use(X, y, [places[int(column)] for column in left], classes, parts, random)
             nothing[left[little]] = True

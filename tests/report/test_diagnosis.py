@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from io import StringIO
 
 import numpy as np
@@ -14,6 +15,8 @@ from typer.testing import CliRunner
 from report.runs import fading, learned, sorted_and_holed
 from trivium.cli import app
 from trivium.diagnosis.ranking import Diagnosis, diagnose
+from trivium.diagnosis.rules.learning_rate import lr_too_low
+from trivium.diagnosis.signals import Signals
 from trivium.diagnosis.texts import both
 from trivium.report.diagnosis import grouped, print_diagnosis
 from trivium.report.diagnosis_page import page, section
@@ -98,6 +101,20 @@ def test_the_bound_is_drawn_where_the_rule_has_it():
     assert picture.logarithmic
     assert len(picture.lines) == 6  # of ten layers
     assert next(iter(picture.lines)).startswith("layer0")
+
+
+def test_the_ratio_drawn_is_the_one_that_the_rule_compares():
+    """A layer that starts at zero grows by its own size at any rate, which is no news of the rate."""
+    record = fading()
+    norms, ratios = record.weight_norm.copy(), record.update_ratio * 1e-3
+    norms[:, -1], ratios[1:, -1] = 1e-4 * record.moment, 1 / record.moment[1:]
+    run = Signals(replace(record, weight_norm=norms, update_ratio=ratios))
+    found = lr_too_low(run)
+    assert found is not None
+    picture = picture_of(found, run)
+    assert picture is not None
+    assert picture.height == HEIGHTS["update_ratio"]
+    assert max(np.nanmax(values) for values in picture.lines.values()) < 1e-4
 
 
 def test_without_a_record_there_are_words_alone():

@@ -11,6 +11,7 @@ import jax
 import joblib
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from trivium import NeuralRegressor, cache
 from trivium.training import devices
@@ -227,3 +228,23 @@ def test_what_the_user_says_of_jax_for_a_while_holds_in_our_threads():
         assert set(pool.map(told, range(8))) == {("bfloat16", device, True)}
     with devices.threads(2) as pool:
         assert set(pool.map(told, range(8))) == {(None, None, False)}
+
+
+def threads_of_numpy():
+    return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+
+
+def test_numpy_has_its_threads_again_when_the_last_has_left():
+    """Whoever leaves first, and whatever went wrong."""
+    before = threads_of_numpy()
+    first, second = devices.unthreaded(), devices.unthreaded()
+    first.__enter__()
+    second.__enter__()
+    assert threads_of_numpy() == {1}
+    first.__exit__(None, None, None)
+    assert threads_of_numpy() == {1}
+    second.__exit__(None, None, None)
+    assert threads_of_numpy() == before
+    with pytest.raises(ZeroDivisionError), devices.unthreaded():
+        1 / 0  # noqa: B018
+    assert threads_of_numpy() == before

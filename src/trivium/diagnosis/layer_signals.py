@@ -133,7 +133,7 @@ class LayerSignals:
         return np.array([number(known.get(f"{layer.name}.weight")) for layer in self.record.layers])
 
     @cached_property
-    def _update_ratio(self) -> Array:
+    def update_ratio(self) -> Array:
         """Update / weights by look and layer. At any learning rate a layer that starts at zero begins by growing by its
         own size: its weights count as no less than those that another start would have given it, of variance 1 / inputs
         (LeCun et al. 1998, "Efficient backprop")."""
@@ -147,17 +147,17 @@ class LayerSignals:
     @cached_property
     def update_early(self) -> float:
         """Largest layer's update / its weights, median over the first updates."""
-        return _largest(self._early(self._update_ratio))
+        return _largest(self._early(self.update_ratio))
 
     @cached_property
     def update_all(self) -> float:
         """The same over the whole run."""
-        return _largest(_medians(self._update_ratio))
+        return _largest(_medians(self.update_ratio))
 
     @cached_property
     def travel(self) -> float:
         """How far the layer that moved most could have come: updates x their size relative to the weights."""
-        values = self._update_ratio
+        values = self.update_ratio
         if not len(values) or not np.isfinite(values).any():
             return math.nan
         with np.errstate(invalid="ignore"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from trivium.diagnosis.finding import Finding
-from trivium.diagnosis.record import Array, RunRecord
+from trivium.diagnosis.record import Array
 from trivium.diagnosis.signals import Signals
 from trivium.diagnosis.texts import Text, both
 from trivium.lessons import Lesson
@@ -96,7 +96,7 @@ def picture_of(finding: Finding, run: Signals) -> Picture | None:
 
 
 def _of_signal(signal: str, threshold: float | None, name: str, run: Signals) -> Picture | None:
-    places, across, lines = _series(signal, run.record)
+    places, across, lines = _series(signal, run)
     lines = {key: values for key, values in lines.items() if np.isfinite(values).any()}
     if len(places) < 2 or not any(np.isfinite(values).sum() > 1 for values in lines.values()):
         return None
@@ -128,13 +128,15 @@ def picture_of_lesson(lesson: Lesson) -> Picture | None:
     return Picture(ONE_LINE.get(lesson.signal, HEIGHTS[lesson.signal]), UPDATES, places, lines, {}, logarithmic)
 
 
-def _series(signal: str, record: RunRecord) -> tuple[Array, Text, dict[str, Array]]:
-    """(places, what they are, lines) of a field of the record; what is shown better together comes together."""
+def _series(signal: str, run: Signals) -> tuple[Array, Text, dict[str, Array]]:
+    """(places, what they are, lines) of a field of the record, as the rules see it; what is shown better together
+    comes together."""
+    record = run.record
     if signal == "time_gradient":
         pairs = np.array(record.section("run").get(signal) or [], dtype=float).reshape(-1, 2)
         names = (both("first time step", "第一个时间步"), both("last time step", "最后一个时间步"))
         return np.arange(len(pairs)), both("look", "第几次观察"), dict(zip(names, pairs.T, strict=True))
-    values = getattr(record, signal)
+    values = run.update_ratio if signal == "update_ratio" else getattr(record, signal)
     if signal.startswith("step_"):
         return record.step, UPDATES, {HEIGHTS[signal]: values}
     if signal == "validation_recall":
