@@ -4,12 +4,14 @@ Signals are thought of as normal with mean 0 and variance 1; learned numbers sta
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from trivium.compiling import quickly
 
 WIDTH = 12
 """Units of a trial layer: most pieces that an activation may share divide it."""
@@ -140,7 +142,12 @@ def _trial(activation: Callable) -> np.ndarray:
     changed = np.where(np.arange(WIDTH) == 0, 5, row)
     far = np.resize([-1e4, 1e4], WIDTH)
     rows = np.concatenate([[row, changed, far], _quadrature()[0].reshape(-1, WIDTH)])
-    return np.asarray(jax.jit(activation)(rows.astype(np.float32)), float)  # pyright: ignore[reportArgumentType]
+    return np.asarray(_of_rows(activation, rows.astype(np.float32)), float)
+
+
+@partial(quickly, static=("activation",))
+def _of_rows(activation: Callable, rows: jax.Array) -> jax.Array:
+    return activation(rows)
 
 
 def _quadrature() -> tuple[np.ndarray, np.ndarray]:

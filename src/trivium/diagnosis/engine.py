@@ -3,12 +3,14 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
 from trivium.catalog import name_of
+from trivium.compiling import quickly
 from trivium.diagnosis.data_facts import (
     LEARN_COLUMNS,
     column_facts,
@@ -21,6 +23,7 @@ from trivium.diagnosis.data_facts import (
 from trivium.diagnosis.record import Layer, RunRecord, column, plain
 from trivium.initializers import fitting, glorot_uniform
 from trivium.network.own import OwnNetwork
+from trivium.schedules import Schedule
 from trivium.tables.streamed import Streamed
 from trivium.training.population import Member
 from trivium.training.program import EVERY_ROW
@@ -193,7 +196,16 @@ def _rates(member: Member, places: np.ndarray) -> np.ndarray:
     make = dict(member.program.schedules).get("learning_rate")
     if make is None:
         return np.full(len(places), rate)
-    return np.asarray(make(rate, max(1, _steps(member) * member.epochs))(places.astype(np.float32)), np.float64)
+    filled = np.zeros(1 << (len(places) - 1).bit_length(), np.float32)  # so that few lengths are compiled
+    filled[: len(places)] = places
+    steps = np.float32(max(1, _steps(member) * member.epochs))
+    return np.asarray(_values(make, np.float32(rate), steps, filled), np.float64)[: len(places)]
+
+
+@partial(quickly, static=("make",))
+def _values(make: Callable[[Any, Any], Schedule], value: Any, steps: Any, counts: Any) -> Any:
+    """Of a schedule."""
+    return make(value, steps)(counts)
 
 
 def _run_facts(

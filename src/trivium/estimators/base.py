@@ -213,9 +213,13 @@ class NeuralEstimator(Parameters):
             found, self.out_of_fold_, each = bagged(candidate, task, whole, fold, seed, limits, asks, self.verbose)
             found, verdict = found._replace(search=search), None
         found = cast(Found, found)
+        if fold is None:
+            one, kept, said = found, aside, None if aside is None else models.average(found.models, aside.inputs)
+        else:
+            of_first = np.flatnonzero(fold == fold[cast(Any, found.member.aside).places[0]])
+            one, kept, said = found.alone(), whole.at(of_first), self.out_of_fold_[of_first]
         if self.on_problem != "ignore" and verdict is None:
-            one, kept = (found, aside) if fold is None else (found.alone(), whole.at(np.flatnonzero(fold == 0)))
-            verdict = diagnosing.look_at(one, task, kept, thorough=self.on_problem != "warn")
+            verdict = diagnosing.look_at(one, task, kept, said, thorough=self.on_problem != "warn")
         asks &= until is None or time.perf_counter() + nearby.seconds(len(whole.y)) < until
         if n_folds is not None:
             if asks:
@@ -225,8 +229,7 @@ class NeuralEstimator(Parameters):
             self._learn_from_aside(self.out_of_fold_[known], whole.at(np.flatnonzero(known)))
             if order is not None:
                 self.out_of_fold_ = self.out_of_fold_[np.argsort(order)]
-        elif aside is not None:
-            said = models.average(found.models, aside.inputs)
+        elif aside is not None and said is not None:
             if asks:
                 self.nearby_, said = neighbours.of_rows_aside(task, found, first, aside, said)
             self._learn_from_aside(said, aside)

@@ -38,9 +38,14 @@ class Verdict(NamedTuple):
     diagnosis: Diagnosis
 
 
-def look_at(found: Found, task: Task, aside: Part | None, *, thorough: bool = False) -> Verdict:
-    """Record and verdict of the best member; simple models are asked only where a doubt is left, or always."""
-    recalls = _recalls(found, task, aside)
+def look_at(
+    found: Found, task: Task, aside: Part | None, said: np.ndarray | None = None, *, thorough: bool = False
+) -> Verdict:
+    """Record and verdict of the best member; simple models are asked only where a doubt is left, or always.
+
+    said  of the rows kept aside, where they have been predicted already
+    """
+    recalls = _recalls(found, task, aside, said)
     record = record_of(found.member, recalls)
     verdict = diagnose(record)
     history = found.member.history
@@ -86,11 +91,11 @@ def tell(diagnosis: Diagnosis, on_problem: str) -> None:
     warnings.warn(in_words(diagnosis), DiagnosisWarning, stacklevel=4)  # the caller of fit
 
 
-def _recalls(found: Found, task: Task, aside: Part | None) -> np.ndarray | None:
+def _recalls(found: Found, task: Task, aside: Part | None, said: np.ndarray | None) -> np.ndarray | None:
     """Per class, the share of its rows kept aside that are told right."""
     if task.classes is None or task.labels or aside is None:
         return None
-    said = average(found.models, aside.inputs)
+    said = average(found.models, aside.inputs) if said is None else said
     guess = (said > 0.5).astype(int) if said.ndim == 1 else said.argmax(axis=1)
     right = [guess[aside.y == place] == place for place in range(task.classes)]
     return np.array([rows.mean() if len(rows) else np.nan for rows in right])
