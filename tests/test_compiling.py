@@ -173,3 +173,24 @@ def test_what_was_let_go_comes_back(disk):
     assert not one.programs
     check(one(*ARGUMENTS))
     assert traced == [2]
+
+
+def test_a_function_of_its_last_array_knows_every_kind_and_what_was_let_go(disk):
+    def times(factor, x):
+        return factor * x
+
+    whole = compiling.compiled(times)
+    double = whole.of_last(np.float32(2))
+    for kind in (np.float32([1, 2]), np.float32([[3]]), np.int32([4, 5])):
+        for _ in range(2):
+            made = double(kind)
+            np.testing.assert_array_equal(made, 2 * kind)
+            assert made.dtype == np.float32
+    assert len(double.known) == 3
+    with jax.enable_x64(True):
+        assert double(np.float64([1])).dtype == np.float64
+    assert double(np.float64([1])).dtype == np.float32
+    compiling.let_go()
+    assert not whole.programs
+    np.testing.assert_array_equal(double(np.float32([7])), [14])
+    assert len(double.known) == 1

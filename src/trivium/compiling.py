@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial, update_wrapper
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 import jax
@@ -28,6 +29,9 @@ SETTINGS = (
     "threefry_partitionable", "softmax_custom_jvp", "debug_nans", "debug_infs",
 )  # fmt: skip
 """Of JAX, what decides on a compiled function and may be set for a while."""
+
+settings_now = attrgetter(*(f"jax_{name}" for name in (*SETTINGS, "default_device", "disable_jit")))
+"""Of JAX's config, what decides on which program a call means."""
 
 MOST = 128
 """Most programs that a process holds per function."""
@@ -97,6 +101,11 @@ class Compiled(Generic[T]):
         program = self.programs[kind]
         return partial(usual, *args) if program is None else partial(program, *leaves)
 
+    def of_last(self, *args: Any) -> "OfLast[T]":
+        """The function of its last array alone, for whoever calls it often: to tell which program is meant takes longer
+        than to predict a row."""
+        return OfLast(self, args)
+
     def _key(self, fixed: dict[int, Any], about: Any) -> str | None:
         """The name of the program on disk, None where it can have none."""
         try:
@@ -113,6 +122,30 @@ class Compiled(Generic[T]):
         if options is None:
             return self.plain
         return jax.jit(self.function, static_argnames=tuple(self.static), compiler_options=options)
+
+
+class OfLast(Generic[T]):
+    """A compiled function of one array, whose other arguments are given: a program for each kind that comes."""
+
+    def __init__(self, function: Compiled[T], given: Sequence[Any]) -> None:
+        self.function, self.given = function, tuple(given)
+        self.known: dict[Any, Callable[[Any], T]] = {}
+        self.era = _era
+
+    def __call__(self, array: Any) -> T:
+        if self.era != _era:
+            self.known.clear()
+            self.era = _era
+        kind = (array.shape, array.dtype, settings_now(config))
+        call = self.known.get(kind)
+        if call is None:
+            call = self.known[kind] = self._of_kind(array)
+        return call(array)
+
+    def _of_kind(self, array: Any) -> Callable[[Any], T]:
+        found = self.function.ready(*self.given, array)
+        assert isinstance(found, partial)
+        return partial(found.func, *found.args[:-1])
 
 
 class _Flat:
@@ -146,6 +179,8 @@ class _Program:
         else:
             with self.lock:
                 made = self._first(leaves)
+        if isinstance(self.result, int):
+            return made[self.result]
         return jax.tree.map(lambda place: made[place], self.result)
 
     def _first(self, leaves: Sequence[Any]) -> list[Any]:
@@ -210,10 +245,14 @@ def _of_files(name: str) -> bool:
 
 
 _every: list[Compiled] = []
+_era = 0
+"""How often programs were let go."""
 
 
 def let_go() -> None:
     """Forget every compiled program of this process; what is needed again comes from the disk."""
+    global _era
+    _era += 1
     for one in _every:
         one.programs.clear()
     jax.clear_caches()

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -318,8 +317,7 @@ def _least(history: History) -> float:
 def on_rows(member: Member, frame: Frame, inputs: Encoded) -> np.ndarray:
     """A member's predictions of encoded rows, in the units of the targets."""
     network: Network = member.program.network
-    best = member.state.best
-    found = evaluate(partial(predictor_of_many(network, frame.head), best), inputs)
+    found = evaluate(predictor_of_many(network, frame.head, member.state.best), inputs)
     return in_units(found, frame)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -47,10 +47,10 @@ class Model:
 
     @cached_property
     def _compiled(self) -> Callable[[Any], jax.Array]:
-        """From encoded rows to predictions; the parameters are where those are made, and do not go with every block."""
+        """From encoded rows to predictions."""
         devices.prepare()
         with devices.undisturbed():
-            return partial(predictor_of_many(self.network, self.head), jax.device_put(self.parameters))
+            return predictor_of_many(self.network, self.head, self.parameters)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_compiled"}

@@ -12,6 +12,7 @@ import optax
 from jax import Array, lax
 
 from trivium import losses
+from trivium.compiling import compiled
 from trivium.heads import Head
 from trivium.losses._exact import cross_entropy_of_masses
 from trivium.network import Network, Parameters
@@ -160,11 +161,15 @@ def predictor(network: Network, head: Head) -> Callable[[Parameters, Any], Array
     return jax.jit(lambda parameters, X: predictions(network, head, network.apply(parameters, X)))
 
 
-@lru_cache(maxsize=1024)
-def predictor_of_many(network: Network, head: Head) -> Callable[[Parameters, Any], Array]:
-    """The same, in pieces where rows are many."""
-    of_piece = predictor(network, head)
-    return jax.jit(lambda parameters, X: in_pieces(partial(of_piece, parameters), X))
+@partial(compiled, static=("network", "head"))
+def _of_many(network: Network, head: Head, parameters: Parameters, X: Any) -> Array:
+    return in_pieces(lambda rows: predictions(network, head, network.apply(parameters, rows)), X)
+
+
+def predictor_of_many(network: Network, head: Head, parameters: Parameters) -> Callable[[Any], Array]:
+    """Of one network, the compiled function from blocks of rows to predictions: in pieces where rows are many, and from
+    the disk where another process has compiled it. The parameters are where those are made."""
+    return _of_many.of_last(network, head, jax.device_put(parameters))
 
 
 def in_pieces(function: Callable[[Array], Array], X: Array) -> Array:
