@@ -75,19 +75,18 @@ class Compiled(Generic[T]):
 
     def ready(self, *args: Any, **kwargs: Any) -> Callable[[], T]:
         """The call as a function without arguments; what is not compiled yet is traced."""
-        usual: Callable[..., T] = self._quick() if self.quick else self.plain
         if kwargs:
             bound = self.signature.bind(*args, **kwargs)
             if bound.kwargs:  # by name alone, or behind one that is left out
                 traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((args, kwargs)))
-                return partial(self.plain if traced else usual, *args, **kwargs)
+                return partial(self.plain if traced else self._usual(), *args, **kwargs)
             args = bound.args
         fixed = {place: args[place] for place in self.static.values() if place < len(args)}
         leaves, form = jax.tree.flatten([value for place, value in enumerate(args) if place not in fixed])
         if any(isinstance(leaf, Tracer) for leaf in leaves):
             return partial(self.plain, *args)  # options are for whole programs
         if not disk.is_on() or jax.default_backend() != "cpu" or config.jax_default_device or config.jax_disable_jit:
-            return partial(usual, *args)
+            return partial(self._usual(), *args)
         kinds = tuple(str(jax.typeof(leaf)) for leaf in leaves)
         about = (form, kinds, tuple(str(getattr(config, f"jax_{name}")) for name in SETTINGS))
         kind = (tuple(fixed.items()), *about)
@@ -95,11 +94,10 @@ class Compiled(Generic[T]):
             if len(self.programs) >= MOST:
                 self.programs.clear()
             key = self._key(fixed, about)
-            options = quick_options() if self.quick else None
             flat = _Flat(self.function, len(args), fixed, form, key)
-            self.programs[kind] = None if key is None else _Program(key, flat, leaves, options)
+            self.programs[kind] = None if key is None else _Program(key, flat, leaves, self.quick)
         program = self.programs[kind]
-        return partial(usual, *args) if program is None else partial(program, *leaves)
+        return partial(self._usual(), *args) if program is None else partial(program, *leaves)
 
     def of_last(self, *args: Any) -> "OfLast[T]":
         """The function of its last array alone, for whoever calls it often: to tell which program is meant takes longer
@@ -117,8 +115,9 @@ class Compiled(Generic[T]):
         return hashlib.sha256(repr(every).encode()).hexdigest()
 
     @cache  # noqa: B019 (these live as long as the process)
-    def _quick(self) -> Callable[..., T]:
-        options = quick_options()
+    def _usual(self) -> Callable[..., T]:
+        """What compiles it for this process alone."""
+        options = quick_options() if self.quick else None
         if options is None:
             return self.plain
         return jax.jit(self.function, static_argnames=tuple(self.static), compiler_options=options)
@@ -167,8 +166,8 @@ class _Flat:
 class _Program:
     """A function of leaves, compiled for one kind of them: fetched, or traced at once and compiled when called."""
 
-    def __init__(self, key: str, flat: _Flat, leaves: Sequence[Any], options: Any) -> None:
-        self.key, self.flat, self.options, self.lock = key, flat, options, threading.Lock()
+    def __init__(self, key: str, flat: _Flat, leaves: Sequence[Any], quick: bool) -> None:
+        self.key, self.flat, self.quick, self.lock = key, flat, quick, threading.Lock()
         self.executable, self.result = _fetched(key)
         self.proven = self.executable is None  # whether it is known to run
         self.traced = self._traced(leaves) if self.executable is None else None
@@ -199,7 +198,8 @@ class _Program:
         return self.executable(*leaves)
 
     def _traced(self, leaves: Sequence[Any]) -> Any:
-        traced = jax.jit(self.flat, compiler_options=self.options).trace(*leaves)
+        options = quick_options() if self.quick else None  # to ask for them takes some milliseconds
+        traced = jax.jit(self.flat, compiler_options=options).trace(*leaves)
         self.result = self.flat.result
         return traced
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -94,6 +95,14 @@ class _Unthreaded:
 
     def __init__(self) -> None:
         self.lock, self.within, self.before = threading.Lock(), 0, ExitStack()
+        self.controller, self.n_modules = None, 0
+
+    def limit(self) -> Any:
+        """One thread for each library that is loaded: to look for them takes ten milliseconds, and none comes without
+        modules."""
+        if self.controller is None or self.n_modules != len(sys.modules):
+            self.controller, self.n_modules = ThreadpoolController(), len(sys.modules)
+        return self.controller.limit(limits=1)
 
 
 _unthreaded = _Unthreaded()
@@ -109,7 +118,7 @@ def unthreaded() -> Iterator[None]:
     """
     with _unthreaded.lock:
         if not _unthreaded.within:
-            _unthreaded.before.enter_context(ThreadpoolController().limit(limits=1))
+            _unthreaded.before.enter_context(_unthreaded.limit())
         _unthreaded.within += 1
     try:
         yield
