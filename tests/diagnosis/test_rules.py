@@ -91,6 +91,18 @@ def test_a_start_that_knows_nothing_of_a_rare_class_is_no_fault():
         assert (RULES["bad_init"](Signals(record)) is not None) == wrong
 
 
+@pytest.mark.parametrize("name", ["underfitting", "undertrained"])
+def test_where_nearly_all_rows_are_of_one_class_the_loss_tells_of_learning(name):
+    """A constant is right on 96 of 100 and simple models are on no more; how sure they may be is told by the loss."""
+    facts = {"targets": {"kind": "classes", "classes": 2, "counts": [960, 40]}, "loss": {"baseline": 0.17}}
+    run = unlearned(
+        0.96, data={"majority": 0.96, "reference": 0.96}, run={"steps": 20 if name == "undertrained" else 300}, **facts
+    )
+    for last, found in ((0.16, True), (0.11, False)):
+        record = replace(run, validation_loss=np.linspace(0.3, last, len(run.validation_loss)))
+        assert (RULES[name](Signals(record)) is not None) == found
+
+
 def from_zero(ratio, last, gradient=(0.02, 0.03, 0.05)):
     """A run whose last layer starts at zero and grows by `last` in each update; the others move by `ratio`."""
     ratios, norms = table(ratio, ratio, 0.0), table(5.0, 5.0, 0.0)

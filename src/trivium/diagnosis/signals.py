@@ -10,6 +10,9 @@ from trivium.diagnosis.layer_signals import LayerSignals, number, share
 from trivium.diagnosis.record import Array
 from trivium.diagnosis.texts import Text, both
 
+SURER = 0.85
+"""Share of a constant's loss below which a run has learned of its classes, whatever they score."""
+
 LEARNED = 0.91
 """Share of the way from a constant prediction to the reference models at which a task counts as learned."""
 
@@ -128,6 +131,14 @@ class Signals(LayerSignals):
     def _loss_learned(self) -> bool:
         loss = self.final_loss
         return bool(math.isfinite(loss) and loss < 0.2 * self.baseline)
+
+    @property
+    def scored_in_vain(self) -> bool:
+        """Whether the loss tells of learning where the score cannot, simple models being no better by it than a
+        constant: of rows nearly all of one class it is hard to tell more right, and easy to tell how sure one may be.
+        """
+        loss = _final(self.record.validation_loss)
+        return self.learnable is False and bool(loss < SURER * self.baseline)
 
     @property
     def unlearned(self) -> bool:
