@@ -78,11 +78,13 @@ class Nearby:
     def added(self, said: np.ndarray, rows: Any, encode: Callable[..., np.ndarray] | None = None) -> np.ndarray:
         """Predictions with what rows nearby add; rows and `encode` as `training.loop.evaluate` takes them."""
 
+        def of_part(rows: np.ndarray) -> np.ndarray:
+            return self.average(placed(rows, self.cardinalities))
+
         def of_block(block: np.ndarray) -> Any:
             if len(block) <= BLOCK:
-                return self.average(placed(block, self.cardinalities))
-            of_part = lambda rows: self.average(placed(block[rows], self.cardinalities))  # noqa: E731
-            return np.concatenate(_by_blocks(of_part, np.arange(len(block))))
+                return of_part(block)
+            return np.concatenate(_by_blocks(of_part, block))
 
         return together(said, evaluate(of_block, rows, encode), shares=self.shares)
 
@@ -237,7 +239,7 @@ def _counted(truth: np.ndarray, panel: Panel) -> np.ndarray:
 
 
 def _by_blocks(function: Callable[[np.ndarray], Any], rows: np.ndarray) -> list[Any]:
-    """A function of blocks of the rows, side by side."""
+    """A function of blocks of the rows, or of their numbers, side by side."""
     blocks = np.split(rows, range(BLOCK, len(rows), BLOCK))
     with devices.unthreaded(), devices.threads(devices.cores()) as pool:
         return list(pool.map(function, blocks))
