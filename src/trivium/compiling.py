@@ -124,7 +124,11 @@ class Compiled(Generic[T]):
 
 
 class OfLast(Generic[T]):
-    """A compiled function of one array, whose other arguments are given: a program for each kind that comes."""
+    """A compiled function of one array, whose other arguments are given: a program for each kind that comes.
+
+    given  the arguments before the array, static ones included
+    known  by shape, type and settings of JAX, what a call of that kind runs; empty again when programs are let go
+    """
 
     def __init__(self, function: Compiled[T], given: Sequence[Any]) -> None:
         self.function, self.given = function, tuple(given)

@@ -204,7 +204,7 @@ def _rates(member: Member, places: np.ndarray) -> np.ndarray:
 
 @partial(quickly, static=("make",))
 def _values(make: Callable[[Any, Any], Schedule], value: Any, steps: Any, counts: Any) -> Any:
-    """Of a schedule."""
+    """Of the schedule that `make` makes of a value for so many steps, at these counts, (n,)."""
     return make(value, steps)(counts)
 
 

@@ -10,7 +10,7 @@ from trivium.diagnosis.layer_signals import LayerSignals, number, share
 from trivium.diagnosis.record import Array
 from trivium.diagnosis.texts import Text, both
 
-SURER = 0.85
+LOWER_LOSS = 0.85
 """Share of a constant's loss below which a run has learned of its classes, whatever they score."""
 
 LEARNED = 0.91
@@ -133,12 +133,12 @@ class Signals(LayerSignals):
         return bool(math.isfinite(loss) and loss < 0.2 * self.baseline)
 
     @property
-    def scored_in_vain(self) -> bool:
+    def told_by_loss_alone(self) -> bool:
         """Whether the loss tells of learning where the score cannot, simple models being no better by it than a
         constant: of rows nearly all of one class it is hard to tell more right, and easy to tell how sure one may be.
         """
         loss = _final(self.record.validation_loss)
-        return self.learnable is False and bool(loss < SURER * self.baseline)
+        return self.learnable is False and bool(loss < LOWER_LOSS * self.baseline)
 
     @property
     def unlearned(self) -> bool:

@@ -167,8 +167,9 @@ def _of_many(network: Network, head: Head, parameters: Parameters, X: Any) -> Ar
 
 
 def predictor_of_many(network: Network, head: Head, parameters: Parameters) -> Callable[[Any], Array]:
-    """Of one network, the compiled function from blocks of rows to predictions: in pieces where rows are many, and from
-    the disk where another process has compiled it. The parameters are where those are made."""
+    """Of one network, the compiled function from blocks of rows, (n, n_inputs), to predictions, (n,) or (n, n_outputs):
+    in pieces where rows are many, and from the disk where another process has compiled it. The parameters are where
+    those are made."""
     return _of_many.of_last(network, head, jax.device_put(parameters))
 
 

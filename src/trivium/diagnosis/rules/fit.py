@@ -229,7 +229,7 @@ def undertrained(run: Signals) -> Finding | None:
     Source: Godbole et al. 2023, "Deep learning tuning playbook", on the number of steps. Margin: healthy runs fall by
     less than 0.25 of the loss over the last third while they are still short of what the data allow.
     """
-    if not run.stuck or run.broken or run.scored_in_vain:
+    if not run.stuck or run.broken or run.told_by_loss_alone:
         return None
     falling, few = run.falling > 0.04, run.steps < 100
     if not (falling or few or run.cut_short):
@@ -284,7 +284,7 @@ def underfitting(run: Signals) -> Finding | None:
     Source: Goodfellow et al. 2016, "Deep learning", section 5.2. Without the reference models, tasks that nobody can
     solve better would look like this. Margin: healthy runs reach 0.96 of the way from a constant to the reference.
     """
-    if not run.stuck or run.broken or run.cut_short or run.scored_in_vain:
+    if not run.stuck or run.broken or run.cut_short or run.told_by_loss_alone:
         return None
     if not math.isfinite(run.reference) and run.train_skill > 0.3:
         return None
