@@ -1,5 +1,6 @@
 """A summary as one page that needs nothing but itself."""
 
+import math
 from html import escape
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import plotly.graph_objects as go
 
 from trivium.diagnosis.texts import language, said
 from trivium.report import diagnosis_page, searched
-from trivium.report.parts import BLUE, GREY, ORANGE, card_of, document, table_of
+from trivium.report.parts import BLUE, GREY, ORANGE, card_of, document, logarithmic_ticks, table_of
 from trivium.report.scores import in_digits
 from trivium.report.summary import Confusion, Points, Summary
 
@@ -78,10 +79,10 @@ def _curves(summary: Summary) -> go.Figure:
         )
     ends, level = [epochs[0], epochs[-1]], [history.baseline_loss] * 2
     figure.add_scatter(x=ends, y=level, name="constant prediction", mode="lines", line={"color": GREY, "dash": "dash"})
-    positive = all(value > 0 for value in [*history.train_loss, *history.validation_loss, history.baseline_loss])
-    figure.update_layout(
-        height=380, xaxis_title="epoch", yaxis_title="loss", yaxis_type="log" if positive else "linear"
-    )
+    figure.update_layout(height=380, xaxis_title="epoch", yaxis_title="loss")
+    drawn = [*history.train_loss, *history.validation_loss, history.baseline_loss]
+    if all(0 < value < math.inf for value in drawn):
+        figure.update_yaxes(type="log", **logarithmic_ticks(math.log10(min(drawn)), math.log10(max(drawn))))
     return figure
 
 

@@ -74,20 +74,31 @@ def card_of(figure: go.Figure) -> str:
 DIGITS = ((4, (1,)), (2, (1, 3)), (1, (1, 2, 5)), (0, (1, 1.5, 2, 3, 5, 7)))
 """On a logarithmic axis, those that are named where it spans more than so many decades."""
 
+FEWEST_TICKS = 3
+"""Named numbers below which a logarithmic axis names numbers that are evenly apart."""
+
 MOST_DECADES = 8
 """Of a logarithmic axis that are named, about; of a longer one every second, or third."""
 
 
 def logarithmic_ticks(low: float, high: float) -> dict[str, Any]:
-    """Which numbers a logarithmic axis names, for plotly, between these logarithms to base 10.
-
-    Empty where too few would stand there: plotly then names its own.
-    """
+    """Which numbers a logarithmic axis names, for plotly, between these logarithms to base 10."""
     span = max(high - low, 1e-9)
     digits = next(digits for decades, digits in DIGITS if span > decades)
     apart = max(1, round(span / MOST_DECADES))
     powers = range(math.floor(low) - 1, math.ceil(high) + 2)
     ticks = [digit * 10.0**power for power in powers if power % apart == 0 for digit in digits]
-    if sum(low <= math.log10(tick) <= high for tick in ticks) < 2:
-        return {}
+    inside = [tick for tick in ticks if low <= math.log10(tick) <= high]
+    if len(inside) < FEWEST_TICKS:
+        return _even_ticks(10.0**low, 10.0**high)
     return {"tickvals": ticks, "ticktext": [f"{tick:.3g}" for tick in ticks]}
+
+
+def _even_ticks(low: float, high: float) -> dict[str, Any]:
+    """Round numbers, evenly apart: on an axis so short that logarithms are nearly straight."""
+    least = max(high - low, 1e-9 * high) / (3 * FEWEST_TICKS)
+    power = math.floor(math.log10(least))
+    step = next(digit * 10.0**power for digit in (1, 2, 5, 10) if digit * 10.0**power >= least)
+    ticks = [step * place for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    return {"tickvals": ticks, "ticktext": [f"{tick:.{decimals}f}" for tick in ticks]}
