@@ -12,6 +12,9 @@ from trivium.report.parts import BLUE, GREY, ORANGE, card_of, document, logarith
 from trivium.report.scores import in_digits
 from trivium.report.summary import Confusion, Points, Summary
 
+FEW_EPOCHS = 12
+"""Each of which has its number on the axis; of more, plotly chooses."""
+
 
 def page(summary: Summary) -> str:
     """The whole page as text: no address in it is ever fetched."""
@@ -80,6 +83,7 @@ def _curves(summary: Summary) -> go.Figure:
     ends, level = [epochs[0], epochs[-1]], [history.baseline_loss] * 2
     figure.add_scatter(x=ends, y=level, name="constant prediction", mode="lines", line={"color": GREY, "dash": "dash"})
     figure.update_layout(height=380, xaxis_title="epoch", yaxis_title="loss")
+    figure.update_xaxes(dtick=1 if len(epochs) <= FEW_EPOCHS else None)
     drawn = [*history.train_loss, *history.validation_loss, history.baseline_loss]
     if all(0 < value < math.inf for value in drawn):
         figure.update_yaxes(type="log", **logarithmic_ticks(math.log10(min(drawn)), math.log10(max(drawn))))
