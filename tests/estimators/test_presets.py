@@ -20,6 +20,8 @@ def test_the_default_averages_a_network_per_fold_and_is_kept_by_its_file(tmp_pat
     assert model.choices_["activation"] == "silu"
     model.save(tmp_path / "model")
     np.testing.assert_array_equal(load(tmp_path / "model").predict(X), model.predict(X))
+    model._rows_ = 4_000
+    assert model._given["bagging"] == {"folds": 16, "networks": 4}
     fast = NeuralRegressor(preset="fast", **SHORT).fit(X, Y)
     assert len(fast.models_) == 4  # of few rows
     fast._rows_ = 4_000
