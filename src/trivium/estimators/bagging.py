@@ -66,6 +66,7 @@ def bagged(
     candidates: Sequence[Candidate] = [replace(candidate, seed=candidate.seed + place) for place in range(n)]
     members, frames = members_of(candidates, task, whole, None, seed)
     for place, member in enumerate(members):
+        member.watched &= place == 0  # the one whose history is told, and so diagnosed
         member.aside = member.rows._replace(places=np.flatnonzero(fold == place).astype(np.int32))
         member.rows = member.rows._replace(places=np.flatnonzero(fold != place).astype(np.int32))
     trained(members, limits, verbose=verbose)
