@@ -82,7 +82,7 @@ PRESETS: dict[str, dict[Task, dict[str, Any]]] = {
 
 fast           networks for four of eight folds, of 4,000 rows and more for two: numbers embedded by waves and by bins,
                some dropout, a set number of epochs at a rate that falls
-default        a network for each of the eight, of 4,000 rows and more for four of sixteen, of which the average
+default        a network for each of the eight, of 10,000 rows and more for four of sixteen, of which the average
                predicts: the most accurate for its time
 best           of sixteen folds, and of 4,000 rows and more wider
 realmlp        RealMLP-TD: Holzmüller, Grinsztajn & Steinwart 2024, "Better by default: Strong pre-tuned MLPs and
@@ -103,12 +103,16 @@ _BY_ROWS = (
 )
 OF_ROWS: dict[str, tuple[tuple[int, dict[str, Any]], ...]] = {
     "fast": (*_BY_ROWS, (FEW, {"bagging": {"folds": 8, "networks": 2}})),
-    "default": (*_BY_ROWS, (FEW, {"bagging": {"folds": 16, "networks": 4}})),
+    "default": (*_BY_ROWS, (10_000, {"bagging": {"folds": 16, "networks": 4}})),
     "best": (*_BY_ROWS, (FEW, {"hidden_widths": (256, 256, 256)})),
 }
 """Per recipe, from so many rows on, what they change: less dropout, finer bins and wider networks, that more rows can
 fill; larger batches, at a learning rate that grows with the root of their size; and fewer epochs, each of which is
 worth more steps."""
+
+RARE = 32
+"""Rows of the rarest class that a fold has at least, where many rows make networks for some of the folds only: of a
+class with fewer, each network knows little, and what it knows depends on its rows."""
 
 PATIENT = {"patience": 8}
 """For classes, of `FEW` rows and more: they are learned by heart, where numbers may gain in the last epochs only."""
@@ -131,28 +135,34 @@ BESIDE = {
 
 
 def applied(
-    given: Mapping[str, Any], defaults: Mapping[str, Any], task: Task, rows: int | None = None
+    given: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    task: Task,
+    rows: int | None = None,
+    rarest: int | None = None,
 ) -> dict[str, Any]:
     """Parameters of an estimator with those of its preset in the place of what stands at its default.
 
     given     parameter -> value, as `get_params` returns them
     defaults  parameter -> value where nobody chose
     rows      to learn from, on which our own recipes depend; None where they are not known: few
+    rarest    how many of them the rarest class has; None where there are no classes
     Trap: a parameter whose default is a value, and no "default", counts as left alone where it is set to that value.
     Raises ValueError for a preset that there is not.
     """
     key = in_use(given, defaults)
     chosen = {name for name, value in given.items() if name in defaults and not _same(value, defaults[name])}
-    recipe = {} if key is None else PRESETS[key][task] | _of_rows(key, task, rows or 0)
+    recipe = {} if key is None else PRESETS[key][task] | _of_rows(key, task, rows or 0, rarest)
     plain = {name: value for name, value in PLAIN.items() if _same(given[name], LEFT)}
     return {**given, **plain, **{name: value for name, value in recipe.items() if name not in chosen}}
 
 
-def _of_rows(key: str, task: Task, rows: int) -> dict[str, Any]:
+def _of_rows(key: str, task: Task, rows: int, rarest: int | None) -> dict[str, Any]:
     """What a recipe changes for so many rows."""
     found = dict(PATIENT) if key in OF_ROWS and task == "classification" and rows >= FEW else {}
     for fewest, changes in OF_ROWS.get(key, ()):
-        found |= changes if rows >= fewest else {}
+        rare = rarest is not None and "bagging" in changes and rarest < RARE * changes["bagging"]["folds"]
+        found |= changes if rows >= fewest and not rare else {}
     return found
 
 

@@ -20,13 +20,27 @@ def test_the_default_averages_a_network_per_fold_and_is_kept_by_its_file(tmp_pat
     assert model.choices_["activation"] == "silu"
     model.save(tmp_path / "model")
     np.testing.assert_array_equal(load(tmp_path / "model").predict(X), model.predict(X))
-    model._rows_ = 4_000
+    model._rows_ = 10_000
     assert model._given["bagging"] == {"folds": 16, "networks": 4}
     fast = NeuralRegressor(preset="fast", **SHORT).fit(X, Y)
     assert len(fast.models_) == 4  # of few rows
     fast._rows_ = 4_000
     assert fast._given["bagging"] == {"folds": 8, "networks": 2}
     assert fast.set_params(bagging=3)._given["bagging"] == 3
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("preset", "rows", "rare", "networks"),
+    [("default", 10_000, 512, 4), ("default", 10_000, 500, 8), ("fast", 4_000, 256, 2), ("fast", 4_000, 200, 4)],
+)
+def test_every_fold_has_rows_of_the_rarest_class_or_more_networks_average(preset, rows, rare, networks):
+    random = np.random.default_rng(0)
+    y = np.where(np.arange(rows) < rare, "rare", "usual")
+    choices = {"hidden_widths": (4,), "embedding": None, "neighbours": False, "epochs": 1, "on_problem": "ignore"}
+    model = NeuralClassifier(preset=preset, **choices).fit(random.normal(size=(rows, 2)), y)
+    assert len(model.models_) == networks
+    assert len(model.set_params(bagging=3).fit(random.normal(size=(rows, 2)), y).models_) == 3
 
 
 @pytest.mark.parametrize("preset", ["fast", "default", "best"])

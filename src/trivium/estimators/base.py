@@ -113,6 +113,9 @@ class NeuralEstimator(Parameters):
         """The same of further rows, by what was learned. Raises ValueError for a class that is new."""
         raise NotImplementedError
 
+    def _rows_of_the_rarest(self, y: Any) -> int | None:
+        """Rows of the rarest class; None where there is none."""
+
     def _head(self, loss: Any, output_activation: Any) -> tuple[Any, Head]:
         """The loss and the end of the network for these names or functions."""
         raise NotImplementedError
@@ -181,6 +184,7 @@ class NeuralEstimator(Parameters):
         going_on = self.models_[0] if self.warm_start and hasattr(self, "models_") else None
         if going_on is None:
             self._rows_ = inputs.length(y)
+            self._rarest_ = self._rows_of_the_rarest(y)
         settled = self._given if going_on is None else self._settled
         plan, seed, random = self._plan(settled)
         came = self._part(X, y, sample_weight, first=going_on is None, given=settled)

@@ -17,6 +17,7 @@ from trivium.estimators.members import Frame, Part
 from trivium.estimators.models import Model
 from trivium.estimators.one_epoch import one_more
 from trivium.heads import Head
+from trivium.presets import FEW
 from trivium.tables import read
 from trivium.tables.targets import as_classes, classes_of, numbers_of
 
@@ -302,6 +303,12 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             self.classes_, numbers = classes_of(y)
         self._head(None if self.loss == choices.AUTO else self.loss, self.output_activation)
         return self._accept(X, first=True), numbers
+
+    def _rows_of_the_rarest(self, y: Any) -> int | None:
+        if (self._rows_ or 0) < FEW or self._recipe is None:  # nothing depends on it
+            return None
+        classes = as_classes(y)
+        return None if classes.ndim == 2 else int(np.unique(classes, return_counts=True)[1].min())
 
     def _known_table(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         X, y = read.rows(X, as_classes(y))

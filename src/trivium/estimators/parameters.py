@@ -122,7 +122,8 @@ class Parameters(BaseEstimator):
     def _given(self) -> dict[str, Any]:
         """The parameters, those of the preset included. Raises ValueError for a preset that there is not."""
         defaults = self._defaults
-        given = presets.applied(self.get_params(deep=False), defaults, self._task, getattr(self, "_rows_", None))
+        of_rows = getattr(self, "_rows_", None), getattr(self, "_rarest_", None)
+        given = presets.applied(self.get_params(deep=False), defaults, self._task, *of_rows)
         if given["zero_last_layer"] is None:  # measured: numbers are learned better from their mean on, classes not
             usual = all(given[name] == defaults[name] for name in ("start", "parametrisation", "copies", "initializer"))
             given["zero_last_layer"] = self._task == "regression" and usual and given["network"] is None

@@ -19,7 +19,7 @@ from trivium.training.history import History
 
 ATTRIBUTES = (
     *("choices_", "n_features_in_", "target_name_", "labels_", "temperature_", "residuals_"),
-    *("_search_", "_found_", "_mended_", "_n_outputs", "_coded_", "_rows_"),
+    *("_search_", "_found_", "_mended_", "_n_outputs", "_coded_", "_rows_", "_rarest_"),
 )
 COLUMNS = ("classes_", "feature_names_in_")
 
