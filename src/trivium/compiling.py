@@ -40,6 +40,12 @@ log = logging.getLogger("trivium")
 config: Any = jax.config  # its names are made at run time
 
 
+def in_eighths(n: int) -> int:
+    """The size that n is filled up to, so that like sizes share a program: eight between a number and its double."""
+    step = 1 << max(0, (n - 1).bit_length() - 4)
+    return -(-n // step) * step
+
+
 @cache
 def quick_options() -> dict[str, Any] | None:
     """QUICK on a CPU whose compiler knows them, else None: the usual ones."""

@@ -119,3 +119,26 @@ def test_functions_of_your_own_cannot_be_saved_and_the_parameter_is_named(tmp_pa
     with pytest.raises(ModelFileError, match="activation must be a name to be saved"):
         own.save(tmp_path / "a")
     assert not list(tmp_path.iterdir())
+
+
+def test_codes_of_a_file_that_had_no_room_for_more_are_read(tmp_path):
+    """Files of before format 5 hold as many learned numbers as there are codes."""
+    random = np.random.default_rng(0)
+    kinds = random.integers(0, 40, 600)
+    frame = pd.DataFrame({"kind": [f"k{kind}" for kind in kinds], "other": random.choice(list("abcdefghij"), 600)})
+    options = {"epochs": 12, "learning_rate": 0.02, "random_state": 0, "on_problem": "ignore"}
+    fitted = NeuralRegressor((8,), embed_above=5, **options).fit(frame, np.sin(kinds))
+    fitted.save(tmp_path / "today")
+    arrays, record = file.read(tmp_path / "today")
+    (name,) = (name for name in arrays if name.endswith(".categories"))
+    (front,) = (model.network.front for model in fitted.models_)
+    whole, rooms = dict(arrays), front.layout.cardinalities
+    sizes = fitted.schema_.cardinalities
+    assert sum(sizes) < sum(rooms) == len(arrays[name])
+    starts = np.cumsum([0, *rooms[:-1]])
+    whole[name] = np.concatenate([arrays[name][at : at + size] for at, size in zip(starts, sizes, strict=True)])
+    text = json.dumps(record | {"format_version": 4})
+    (tmp_path / "before").write_bytes(
+        save_tensors(whole, metadata={"trivium": text, "digest": file._digest(whole, text)})
+    )
+    np.testing.assert_array_equal(trivium.load(tmp_path / "before").predict(frame), fitted.predict(frame))

@@ -6,6 +6,7 @@ import narwhals as nw
 import numpy as np
 from sklearn.utils.validation import validate_data
 
+from trivium.compiling import in_eighths
 from trivium.network import Layout
 from trivium.tables import encode, read, streamed
 from trivium.tables.arrays import in_rows
@@ -45,9 +46,11 @@ def coded(schema: Schema, embed_above: int | str | None) -> list[str]:
 
 
 def layout(schema: Schema, coded: list[str]) -> Layout:
-    """What stands where in rows that `encoded` makes: numbers, all else, codes."""
+    """What stands where in rows that `encoded` makes: numbers, all else, codes; with room for some more of these, so
+    that folds of a table share a program."""
     cardinalities = zip(schema.categories, schema.cardinalities, strict=True)
-    return Layout(len(schema.numeric), tuple(codes for column, codes in cardinalities if column.name in coded))
+    rooms = (in_eighths(codes) for column, codes in cardinalities if column.name in coded)
+    return Layout(len(schema.numeric), tuple(rooms))
 
 
 def apart(schema: Schema, coded: list[str]) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from safetensors.numpy import save
 
 from trivium.files import write_whole
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 
 
 class ModelFileError(ValueError):

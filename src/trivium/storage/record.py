@@ -8,6 +8,7 @@ import numpy as np
 
 from trivium import activations, losses
 from trivium.catalog import get, name_of
+from trivium.compiling import in_eighths
 from trivium.nearby import Nearby
 from trivium.network import embeddings
 from trivium.network.own.network import named
@@ -134,7 +135,9 @@ def _check_network(content: Mapping[str, Any], network: Any) -> None:
 def _as_today(
     parts: Mapping[str, np.ndarray], content: Mapping[str, Any]
 ) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
-    """A record of format 1, which held one network, or one of before format 4, as one of today."""
+    """A record of format 1, which held one network, or one of before format 4 or 5, as one of today."""
+    if content.get("format_version", 1) < 5:
+        parts = _with_room(parts, content)
     if content.get("format_version", 1) < 4:
         given = {name: LEFT if ONCE.get(name, ...) == value else value for name, value in content["parameters"].items()}
         content = {**content, "parameters": given}
@@ -146,6 +149,23 @@ def _as_today(
     model = {"used": used, "centre": centre, "scale": scale, "weight": 1.0}
     layers = {f"models.0.{name}": array for name, array in parts.items()}
     return layers, {**content, "attributes": attributes, "models": [model]}
+
+
+def _with_room(parts: Mapping[str, np.ndarray], content: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
+    """The arrays of before format 5, in which learned numbers of codes had no room for more of them."""
+    coded = content["attributes"].get("_coded_") or []
+    if not coded:
+        return parts
+    schema = Schema.from_json(content["schema"])
+    sizes = [size for column, size in zip(schema.categories, schema.cardinalities, strict=True) if column.name in coded]
+
+    def roomier(array: np.ndarray) -> np.ndarray:
+        own = np.split(array, np.cumsum(sizes)[:-1])
+        rooms = [np.pad(one, ((0, in_eighths(len(one)) - len(one)), (0, 0))) for one in own]
+        return np.concatenate(rooms)
+
+    of_codes = {name for name in parts if ".layers." in name and name.endswith(".categories")}
+    return {name: roomier(array) if name in of_codes else array for name, array in parts.items()}
 
 
 def _found_again(catalog: ModuleType, value: Any) -> bool:

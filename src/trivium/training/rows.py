@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jax import Array
 
+from trivium.compiling import in_eighths
 from trivium.tables.arrays import filled
 from trivium.tables.streamed import Encoded, Streamed
 from trivium.training.batches import Rows
@@ -36,8 +37,7 @@ def bucket(n: int) -> int:
 
     The filling costs memory, at most an eighth, and no time where rows come in batches.
     """
-    step = 1 << max(0, (n - 1).bit_length() - 4)
-    return max(SMALLEST_BUCKET, -(-n // step) * step)
+    return max(SMALLEST_BUCKET, in_eighths(n))
 
 
 class Store:
