@@ -18,7 +18,7 @@ from trivium import NeuralClassifier, NeuralRegressor
 
 
 def trivium(numbers: bool, seed: int, **choices: Any) -> Any:
-    return (NeuralRegressor if numbers else NeuralClassifier)(random_state=seed, on_problem="ignore", **choices)
+    return (NeuralRegressor if numbers else NeuralClassifier)(random_state=seed, **choices)
 
 
 def hist_gradient_boosting(numbers: bool, seed: int) -> Any:
