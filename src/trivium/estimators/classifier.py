@@ -17,7 +17,7 @@ from trivium.estimators.members import Frame, Part
 from trivium.estimators.models import Model
 from trivium.estimators.one_epoch import one_more
 from trivium.heads import Head
-from trivium.presets import FEW
+from trivium.presets import FEW, OF_ROWS
 from trivium.tables import read
 from trivium.tables.targets import as_classes, classes_of, numbers_of
 
@@ -79,7 +79,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
                          replacement by what they add on the rows kept aside; None: the best alone
     bagging              folds: a network for each, trained on the others; their average predicts, and every row has a
                          prediction by the one that did not see it, in `out_of_fold_`. {"folds": 8, "networks": 2}:
-                         networks for two of eight folds; rows of the others have NaN there. None, and plain: no folds
+                         networks for two of eight folds; rows of the others have NaN there, as where nothing is chosen
+                         and rows are 10,000 and more. None, and plain: no folds
     neighbours           whether what the networks lacked on rows nearby is added to what they say, where that surely
                          lowers the loss of rows that they have not seen: where rows recur, or nearly. `nearby_` then
                          holds the rows of the fit, and so does a saved file. Plain: no
@@ -305,7 +306,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         return self._accept(X, first=True), numbers
 
     def _rows_of_the_rarest(self, y: Any) -> int | None:
-        if (self._rows_ or 0) < FEW or self._recipe is None:  # nothing depends on it
+        if (self._rows_ or 0) < FEW or self._recipe not in OF_ROWS:  # nothing depends on it
             return None
         classes = as_classes(y)
         return None if classes.ndim == 2 else int(np.unique(classes, return_counts=True)[1].min())

@@ -78,7 +78,8 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
                          replacement by what they add on the rows kept aside; None: the best alone
     bagging              folds: a network for each, trained on the others; their average predicts, and every row has a
                          prediction by the one that did not see it, in `out_of_fold_`. {"folds": 8, "networks": 2}:
-                         networks for two of eight folds; rows of the others have NaN there. None, and plain: no folds
+                         networks for two of eight folds; rows of the others have NaN there, as where nothing is chosen
+                         and rows are 10,000 and more. None, and plain: no folds
     neighbours           whether what the networks lacked on rows nearby is added to what they say, where that surely
                          lowers the loss of rows that they have not seen: where rows recur, or nearly. `nearby_` then
                          holds the rows of the fit, and so does a saved file. Plain: no

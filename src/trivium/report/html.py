@@ -85,7 +85,8 @@ def _curves(summary: Summary) -> go.Figure:
     figure.update_layout(height=380, xaxis_title="epoch", yaxis_title="loss")
     figure.update_xaxes(dtick=1 if len(epochs) <= FEW_EPOCHS else None)
     drawn = [*history.train_loss, *history.validation_loss, history.baseline_loss]
-    if all(0 < value < math.inf for value in drawn):
+    drawn = [value for value in drawn if math.isfinite(value)]
+    if min(drawn, default=0) > 0:
         figure.update_yaxes(type="log", **logarithmic_ticks(math.log10(min(drawn)), math.log10(max(drawn))))
     return figure
 

@@ -82,8 +82,13 @@ MOST_DECADES = 8
 
 
 def logarithmic_ticks(low: float, high: float) -> dict[str, Any]:
-    """Which numbers a logarithmic axis names, for plotly, between these logarithms to base 10."""
-    span = max(high - low, 1e-9)
+    """Which numbers a logarithmic axis names, for plotly, between these logarithms to base 10.
+
+    Empty where both are one: plotly then names its own.
+    """
+    span = high - low
+    if span <= 0:
+        return {}
     digits = next(digits for decades, digits in DIGITS if span > decades)
     apart = max(1, round(span / MOST_DECADES))
     powers = range(math.floor(low) - 1, math.ceil(high) + 2)
@@ -96,7 +101,7 @@ def logarithmic_ticks(low: float, high: float) -> dict[str, Any]:
 
 def _even_ticks(low: float, high: float) -> dict[str, Any]:
     """Round numbers, evenly apart: on an axis so short that logarithms are nearly straight."""
-    least = max(high - low, 1e-9 * high) / (3 * FEWEST_TICKS)
+    least = (high - low) / (3 * FEWEST_TICKS)
     power = math.floor(math.log10(least))
     step = next(digit * 10.0**power for digit in (1, 2, 5, 10) if digit * 10.0**power >= least)
     ticks = [step * place for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
