@@ -24,9 +24,9 @@ def product(a: Array, b: Array | float) -> tuple[Array, Array]:
 
 @jax.custom_jvp
 def _product(a: Array, b: Array, b_lost: Array) -> tuple[Array, Array]:
-    a_head, b_head = _head(a, _HALF[a.dtype.name]), _head(b, _HALF[b.dtype.name])
+    a_head, b_head = head(a, _HALF[a.dtype.name]), head(b, _HALF[b.dtype.name])
     a_rest, b_rest = a - a_head, b - b_head
-    value = _head(a * b, 2)
+    value = head(a * b, 2)
     rest = ((a_head * b_head - value) + (a_head * b_rest + a_rest * b_head)) + (a_rest * b_rest + a * b_lost)
     return _settled(value, rest)
 
@@ -71,7 +71,7 @@ def scaled_exp(value: Array, rest: Array) -> tuple[Array, Array]:
 @jax.custom_jvp
 def quotient(a: Array, b: Array) -> tuple[Array, Array]:
     """a / b as a pair."""
-    value = _head(a / b, 2)
+    value = head(a / b, 2)
     back, rest = _product(value, b, jnp.zeros_like(b))
     return _settled(value, ((a - back) - rest) / b)
 
@@ -92,9 +92,16 @@ def add_constant(value: Array, rest: Array, constant: float) -> tuple[Array, Arr
     return total, lost + (rest + np.asarray(constant - float(nearest), value.dtype))
 
 
+@jax.custom_jvp
 def magnitude(z: Array) -> Array:
     """|z|; its derivative at zero is that of the right side, where `abs` has none."""
-    return jnp.where(z < 0, -z, z)
+    return lax.abs(z)
+
+
+@magnitude.defjvp
+def _(primals: tuple, tangents: tuple) -> tuple:
+    (z,), (moves,) = primals, tangents
+    return magnitude(z), jnp.where(z < 0, -moves, moves)
 
 
 def signed(size: Array, z: Array) -> Array:
@@ -137,7 +144,7 @@ def _settled(value: Array, rest: Array) -> tuple[Array, Array]:
     return total, rest - (total - value)
 
 
-def _head(z: Array, bits: int) -> Array:
+def head(z: Array, bits: int) -> Array:
     """z without its last bits."""
     integer = _INTEGERS[z.dtype.name]
     return lax.bitcast_convert_type(lax.bitcast_convert_type(z, integer) & jnp.asarray(-1 << bits, integer), z.dtype)

@@ -6,83 +6,60 @@ while they compute an exponential made of products and sums a second time.
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 
-from trivium.numerics import magnitude, near_root, polynomial
-
-FAR = 200.0
-"""Beyond this |y|, exp(-|y|) has long been zero."""
-
-LIFTED, BACK = 2.0**32, 2.0**-32
-"""What is multiplied by 2^32 and then by something large does not underflow before; both factors are exact."""
-
-LOWEST = -109.0
-"""Within 1 of it exp is far below the normal float32 numbers, and 2^32 * exp has a power of two to be scaled by."""
+from trivium.activations._lifted import BACK, LIFT, at_most, lifted_exp
+from trivium.numerics import magnitude, near_root
 
 
-def lifted_exp(value: Array, rest: Array | None = None) -> Array:
-    """2^32 * exp(value + rest) for value + rest <= 0; zero at last below -109 in float32.
-
-    rest  may reach 1: the two are added up only where no digit is lost
-    """
-    if value.dtype == np.float64:
-        return jnp.exp(value) * (LIFTED if rest is None else (1 + rest) * LIFTED)
-    value = jnp.where(value < LOWEST, LOWEST, value)  # also -inf: exp is zero there
-    scale, less = _scale_and_less(value, rest)
-    return (1 + less) * scale
+def closed(value: Array, rest: Array | None = None, *, lift: int = LIFT) -> Array:
+    """2^lift * sigmoid(value + rest) for value + rest <= 0."""
+    power = lifted_exp(value, rest, lift=lift)
+    return power / (1 + power * 2.0**-lift)
 
 
-def _scale_and_less(value: Array, rest: Array | None = None) -> tuple[Array, Array]:
-    """A power of two, lifted, and what it is to be multiplied by, less 1."""
-    nearly = value if rest is None else value + rest
-    # What is added leaves no digits behind the point: the last bits are a whole number.
-    bits = lax.bitcast_convert_type(nearly * np.float32(1.4426950408889634) + np.float32(1.5 * 2**23), jnp.int32)
-    whole = bits - np.int32(0x4B400000)
-    twos = whole.astype(jnp.float32)
-    r = (value - twos * np.float32(0.693359375)) + twos * np.float32(2.12194440e-4)  # log(2) in two parts
-    r = r if rest is None else r + rest
-    scale = lax.bitcast_convert_type((whole + (127 + 32)) << 23, jnp.float32)
-    return lax.stop_gradient(scale), r + r * r * polynomial(r, _EXP)
+def silu(z: Array) -> Array:
+    """z * sigmoid(z), as max(z, 0) - |z| * sigmoid(-|z|)."""
+    size = magnitude(z)
+    low = jnp.where(size > FAR, 0, size) * closed(-size, lift=_LIFT_OF_SILU) * 2.0**-_LIFT_OF_SILU
+    return jnp.where(z < 0, 0, z) - low
 
 
-def lifted_exp_and_less(value: Array) -> tuple[Array, Array]:
-    """2^32 * exp(value), and exp(value) - 1 with all its digits, for value from -100 to 0."""
-    if value.dtype == np.float64:
-        return jnp.exp(value) * LIFTED, jnp.expm1(value)
-    scale, above = _scale_and_less(value)
-    return scale + scale * above, (scale * BACK - 1) + scale * BACK * above
+def silu_slope(z: Array) -> Array:
+    size = magnitude(z)
+    return _slope(z, -at_most(size, FAR), closed(-size, lift=_LIFT_OF_SILU), None, 2.0**-_LIFT_OF_SILU)
 
 
-_EXP = (0.5, 0.166665766, 0.0416665541, 0.00836324667, 0.00139262681)
-"""(exp(r) - 1 - r) / r^2 in powers of r up to log(2) / 2, interpolated at Chebyshev's points to 1.4e-7."""
+FAR = 750.0
+"""Beyond this size, exp of its negative has long been zero, in float64 too."""
+
+_LIFT_OF_SILU = 8
+"""|z| is below 2^8 where its product with the sigmoid is a normal number of float32."""
 
 
-def closed(value: Array, rest: Array | None = None) -> Array:
-    """2^32 * sigmoid(value + rest) for value + rest <= 0."""
-    power = lifted_exp(value, rest)
-    return power / (1 + power * BACK)
-
-
-def gate(z: Array, y: Array, rest: Array | None = None) -> Array:
+def gate(z: Array, y: Array, rest: Array) -> Array:
     """z * sigmoid(y + rest)."""
-    q = closed(-magnitude(y), rest if rest is None else jnp.where(y < 0, rest, -rest))
-    return jnp.where(y < 0, jnp.where(y < -120, 0, z) * q * BACK, z * (1 - q * BACK))
+    q = closed(-magnitude(y), jnp.where(y < 0, rest, -rest))
+    low = jnp.where(jnp.abs(y) > 120, 0, z) * q * BACK
+    return jnp.where(y < 0, low, z - low)
 
 
-def slope(y: Array, rest: Array | None = None) -> Array:
-    """The derivative of `gate` by z where y is z or a multiple of it: s * (1 + y * (1 - s)), s = sigmoid(y).
+def slope(y: Array, rest: Array) -> Array:
+    """The derivative of `gate` by z where y is a multiple of it: s * (1 + y * (1 - s)), s = sigmoid(y).
 
     Its values at y and -y add up to 1. Below zero it changes its sign once, and its digits are kept there.
     """
-    rest = rest if rest is None else jnp.where(y < 0, rest, -rest)
-    q = closed(-magnitude(y), rest)
-    below = jnp.maximum(-magnitude(y), -FAR)
-    less = below * (q * BACK)
+    rest = jnp.where(y < 0, rest, -rest)
+    return _slope(y, -at_most(magnitude(y), 200), closed(-magnitude(y), rest), rest, BACK)
+
+
+def _slope(y: Array, below: Array, q: Array, rest: Array | None, back: float) -> Array:
+    less = below * (q * back)
     gained = (1 + below) - (less if rest is None else less - rest)
     if y.dtype != np.float64:
         around = near_root(below, -1.2784645427610737951, _AROUND, 0.0 if rest is None else rest)
         gained = jnp.where(jnp.abs(below + 1.2784645) < 0.4, around, gained)
-    low = q * gained * BACK
+    low = q * gained * back
     return jnp.where(y < 0, low, 1 - low)
 
 

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from trivium.activations._gated import BACK, closed, lifted_exp
+from trivium.activations._gated import closed
+from trivium.activations._lifted import BACK, at_most, lifted_exp, scale_of
 from trivium.numerics import magnitude, near_root, polynomial
 
 END = 14.5
@@ -41,7 +42,7 @@ def gelu_slope(z: Array) -> Array:
 
 def _parts(z: Array) -> tuple[Array, Array, Array]:
     """x, 2^32 * Q and x / (x + 2.5)."""
-    x = jnp.minimum(magnitude(z), END)
+    x = at_most(magnitude(z), END)
     head = jnp.round(x * 128) / 128  # its square has 22 bits
     return x, lifted_exp(-head * head / 2, (head - x) * (head + x) / 2) / (x + 2.5), x / (x + 2.5)
 
@@ -67,14 +68,14 @@ _SLOPE = (
 
 
 def tanh_form(z: Array) -> Array:
-    x, q = _gate(z)
-    low = x * q * BACK
-    return jnp.where(z < 0, -low, z - low)
+    x = magnitude(z)
+    low = jnp.where(x > _LAST, 0, x) * _gate(x) * BACK
+    return jnp.where(z < 0, 0, z) - low
 
 
 def tanh_form_slope(z: Array) -> Array:
     """s * (1 - rise * (1 - s)), rise = x * dy/dx, x = -z, below zero; the values at z and -z add up to 1."""
-    x, q = _gate(z)
+    q, x = _gate(magnitude(z)), at_most(magnitude(z), _LAST)
     left = (1 - _LINE * x) - (3 * _CUBE * (x * x)) * x  # 1 - rise: so summed, it is rounded where it is small
     gained = left - (left - 1) * (q * BACK)
     if z.dtype != np.float64:
@@ -84,14 +85,17 @@ def tanh_form_slope(z: Array) -> Array:
     return jnp.where(z < 0, low, 1 - low)
 
 
-def _gate(z: Array) -> tuple[Array, Array]:
-    """x = |z|, and 2^32 * sigmoid(-y) there; from 10.4 on both have long been as small as float32 goes."""
-    if z.dtype == np.float64:
-        x = jnp.minimum(magnitude(z), 30)
-        return x, closed(-x * (_LINE + _CUBE * (x * x)))
-    x = jnp.minimum(magnitude(z), 10.4)
-    power = _lifted_power(x)
-    return x, power / (1 + power * BACK)
+_LAST = 30.0
+"""From here on, all that is left of either side has long been as small as float64 goes."""
+
+
+def _gate(x: Array) -> Array:
+    """2^32 * sigmoid(-y) for x >= 0; in float32 from 10.4 on that is as small as numbers go."""
+    if x.dtype == np.float64:
+        x = at_most(x, _LAST)
+        return closed(-x * (_LINE + _CUBE * (x * x)))
+    power = _lifted_power(at_most(x, 10.4))
+    return power / (1 + power * BACK)
 
 
 def _lifted_power(x: Array) -> Array:
@@ -109,7 +113,7 @@ def _lifted_power(x: Array) -> Array:
     # What is added leaves no digits behind the point: the last bits are a whole number.
     whole = _bits(x * (large + small) + np.float32(1.5 * 2**23)) - np.int32(0x4B400000)
     part = ((head * first - whole.astype(jnp.float32)) + tail * first) + x * ((large - first) + small)
-    scale = lax.stop_gradient(lax.bitcast_convert_type((whole + (127 + 32)) << 23, jnp.float32))
+    scale = scale_of(whole)
     return scale + scale * (part * polynomial(part, _TWO))
 
 

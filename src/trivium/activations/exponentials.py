@@ -7,34 +7,22 @@ import numpy as np
 from annotated_types import Gt
 from jax import Array
 
-from trivium.activations._gated import BACK, closed
+from trivium.activations._gated import closed
+from trivium.activations._lifted import BACK, at_most, exp_less_one, lifted_exp, lifted_exp_of_ratio
 from trivium.activations._rules import with_derivatives
-from trivium.numerics import exp_of_pair, magnitude, polynomial, product, quotient, scaled_exp
+from trivium.numerics import magnitude, polynomial, product
 
 Positive = Annotated[float | Array, Gt(0)]
 
 
-def _expm1(z: Array) -> Array:
-    """exp(z) - 1 for z <= 0."""
-    if z.dtype == np.float64:
-        return jnp.expm1(z)
-    near = jnp.maximum(z, -0.7)
-    return jnp.where(z > -0.7, near * polynomial(near, _EXPM1), jnp.exp(z) - 1)
-
-
 def _times_exp(factor: Array | float, z: Array) -> Array:
     """factor * exp(z) for z <= 0, without underflow before the product."""
-    power, scale = scaled_exp(jnp.clip(z, -200, 0), jnp.zeros_like(z))
-    return factor * power * scale
-
-
-_EXPM1 = (1.0, 0.499999973, 0.166666054, 0.0416613699, 0.00831139556, 0.00134169228, 0.000146614582)
-"""(exp(z) - 1) / z on [-0.7, 0], interpolated at Chebyshev's points to 2e-10."""
+    return factor * lifted_exp(at_most(z, 0)) * BACK
 
 
 @with_derivatives(
     lambda z, alpha: jnp.where(z > 0, 1, _times_exp(alpha, z)),
-    lambda z, alpha: _expm1(jnp.minimum(z, 0)),
+    lambda z, alpha: exp_less_one(at_most(z, 0)),
 )
 def elu(z: Array, *, alpha: Positive = 1.0) -> Array:
     """ELU: z if z > 0 else alpha * (exp(z) - 1).
@@ -44,16 +32,16 @@ def elu(z: Array, *, alpha: Positive = 1.0) -> Array:
     Source: Clevert, Unterthiner & Hochreiter 2016, "Fast and accurate deep network learning by exponential linear
     units".
     """
-    return jnp.where(z > 0, z, alpha * _expm1(jnp.minimum(z, 0)))
+    return jnp.where(z > 0, z, alpha * exp_less_one(at_most(z, 0)))
 
 
 def _celu_slope(z: Array, alpha: Array) -> Array:
-    return jnp.where(z > 0, 1, exp_of_pair(*quotient(jnp.clip(z, -200 * alpha, 0), alpha)))
+    return jnp.where(z > 0, 1, lifted_exp_of_ratio(at_most(z, 0), alpha) * BACK)
 
 
 @with_derivatives(
     _celu_slope,
-    lambda z, alpha: _expm1(jnp.minimum(z, 0) / alpha) - jnp.minimum(z, 0) / alpha * _celu_slope(z, alpha),
+    lambda z, alpha: exp_less_one(at_most(z, 0) / alpha) - at_most(z, 0) / alpha * _celu_slope(z, alpha),
 )
 def celu(z: Array, *, alpha: Positive = 1.0) -> Array:
     """CELU: z if z > 0 else alpha * (exp(z / alpha) - 1).
@@ -62,7 +50,7 @@ def celu(z: Array, *, alpha: Positive = 1.0) -> Array:
     Trap: saturates below -3 * alpha.
     Source: Barron 2017, "Continuously differentiable exponential linear units".
     """
-    return jnp.where(z > 0, z, alpha * _expm1(jnp.minimum(z, 0) / alpha))
+    return jnp.where(z > 0, z, alpha * exp_less_one(at_most(z, 0) / alpha))
 
 
 @with_derivatives(lambda z: jnp.where(z > 0, _SCALE, _times_exp(_SCALE * _ALPHA, z)).astype(z.dtype))
@@ -73,7 +61,7 @@ def selu(z: Array) -> Array:
     Trap: keeps mean 0 and variance 1 only with weights of variance 1 / n_in and without batch normalisation.
     Source: Klambauer, Unterthiner, Mayr & Hochreiter 2017, "Self-normalizing neural networks".
     """
-    return jnp.where(z > 0, _SCALE * z, _SCALE * _ALPHA * _expm1(jnp.minimum(z, 0))).astype(z.dtype)
+    return jnp.where(z > 0, _SCALE * z, _SCALE * _ALPHA * exp_less_one(at_most(z, 0))).astype(z.dtype)
 
 
 _SCALE, _ALPHA = 1.0507009873554805, 1.6732632423543772
@@ -128,7 +116,7 @@ _LOG = (
 def _root(z: Array, b: Array | float) -> tuple[Array, Array]:
     """|z| and sqrt(z^2 + b), without overflow."""
     size = magnitude(z)
-    near = jnp.minimum(size, 1e15)
+    near = at_most(size, 1e15)
     return size, jnp.where(size < 1e15, jnp.sqrt(near * near + b), size)
 
 

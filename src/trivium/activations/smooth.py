@@ -5,8 +5,9 @@ import numpy as np
 from jax import Array, lax
 
 from trivium.activations import _gated, _gauss
+from trivium.activations._lifted import BACK, at_most, lifted_exp
 from trivium.activations._rules import with_derivatives
-from trivium.numerics import magnitude, near_root, polynomial, product, scaled_exp
+from trivium.numerics import magnitude, near_root, polynomial, product
 
 FAR = 200.0
 """Beyond this |z|, exp(-|z|) has long been zero."""
@@ -50,7 +51,7 @@ def quick_gelu(z: Array) -> Array:
     return _gated.gate(z, *product(jnp.clip(z, -FAR, FAR), 1.702))
 
 
-@with_derivatives(_gated.slope)
+@with_derivatives(_gated.silu_slope)
 def silu(z: Array) -> Array:
     """SiLU: z / (1 + exp(-z)).
 
@@ -59,7 +60,7 @@ def silu(z: Array) -> Array:
     Source: Elfwing, Uchibe & Doya 2018, "Sigmoid-weighted linear units for neural network function approximation in
     reinforcement learning".
     """
-    return _gated.gate(z, z)
+    return _gated.silu(z)
 
 
 @with_derivatives(lambda z: jnp.where(z < -3, 0, jnp.where(z > 3, 1, (2 * jnp.clip(z, -3, 3) + 3) / 6)).astype(z.dtype))
@@ -74,19 +75,19 @@ def hard_swish(z: Array) -> Array:
 
 
 def _mish_slope(z: Array) -> Array:
-    a = jnp.minimum(magnitude(z), FAR)
-    power, scale = scaled_exp(-a, jnp.zeros_like(a))
-    u = power * scale
+    a = at_most(magnitude(z), FAR)
+    power = lifted_exp(-a)
+    u = power * BACK
     above = 1 + 2 * u + 2 * u * u
     below = u * u + 2 * u + 2
     slope = jnp.where(
         z < 0,
-        power * ((2 - 2 * a) + (u + 2 * a * u * u / below)) / below * scale,
+        power * ((2 - 2 * a) + (u + 2 * a * u * u / below)) / below * BACK,
         ((1 + 2 * u) * above + 4 * a * u * u * (1 + u)) / (above * above),
     )
     if z.dtype == np.float64:
         return slope
-    around = power * near_root(-a, -1.1924312145154952121, _MISH)
+    around = u * near_root(-a, -1.1924312145154952121, _MISH)
     return jnp.where((z > -2.4) & (z < 0), around, slope)
 
 
@@ -105,21 +106,21 @@ def mish(z: Array) -> Array:
     Trap: costs more than silu, from which it differs little.
     Source: Misra 2020, "Mish: A self regularized non-monotonic activation function".
     """
-    a = jnp.minimum(magnitude(z), FAR)
-    power, scale = scaled_exp(-a, jnp.zeros_like(a))
-    u = power * scale
-    below = -a * power * (1 - u * (1 + u) / (u * u + 2 * u + 2)) * scale
+    a = at_most(magnitude(z), FAR)
+    power = lifted_exp(-a)
+    u = power * BACK
+    below = -a * power * (1 - u * (1 + u) / (u * u + 2 * u + 2)) * BACK
     return jnp.where(z < 0, below, z * ((1 + 2 * u) / (1 + 2 * u + 2 * u * u)))
 
 
-def _telu_parts(z: Array) -> tuple[Array, Array, Array, Array]:
-    """exp(z) below zero in two factors, tanh(exp(z)) / exp(z) there, and exp(-2 exp(z)) above."""
-    power, scale = scaled_exp(jnp.clip(z, -FAR, 0), jnp.zeros_like(z))
-    u = power * scale
+def _telu_parts(z: Array) -> tuple[Array, Array, Array]:
+    """2^32 * exp(z) below zero, tanh(exp(z)) / exp(z) there, and exp(-2 exp(z)) above."""
+    power = lifted_exp(at_most(z, 0))
+    u = power * BACK
     ratio = jnp.where(u > 0.01, jnp.tanh(u) / jnp.maximum(u, 0.01), 1 - u * u / 3 + 2 * u**4 / 15 - 17 * u**6 / 315)
     if z.dtype != np.float64:
         ratio = polynomial(u * u, _TANH)
-    return power, scale, ratio, jnp.exp(-2 * jnp.exp(jnp.clip(z, 0, 6)))
+    return power, ratio, jnp.exp(-2 * jnp.exp(jnp.clip(z, 0, 6)))
 
 
 _TANH = (
@@ -130,11 +131,11 @@ _TANH = (
 
 
 def _telu_slope(z: Array) -> Array:
-    power, scale, ratio, small = _telu_parts(z)
+    power, ratio, small = _telu_parts(z)
     near = jnp.clip(z, -FAR, 0)
-    below = power * (ratio + near * (1 - jnp.square(ratio * power * scale))) * scale
+    below = power * (ratio + near * (1 - jnp.square(ratio * power * BACK))) * BACK
     if z.dtype != np.float64:
-        around = power * near_root(near, -1.0788600584646240567, _TELU)
+        around = power * BACK * near_root(near, -1.0788600584646240567, _TELU)
         below = jnp.where((z > -2.3) & (z < -0.3), around, below)
     rise = jnp.clip(z, 0, 6) * jnp.exp(jnp.clip(z, 0, 6)) * 4 * small / jnp.square(1 + small)
     return jnp.where(z < 0, below, (1 - small) / (1 + small) + rise)
@@ -155,17 +156,17 @@ def telu(z: Array) -> Array:
     Trap: not monotonic: it falls below z = -1.08.
     Source: Fernandez & Mali 2024, "TeLU activation function for fast and stable deep learning".
     """
-    power, scale, ratio, small = _telu_parts(z)
-    return jnp.where(z < 0, jnp.clip(z, -FAR, 0) * power * ratio * scale, z * ((1 - small) / (1 + small)))
+    power, ratio, small = _telu_parts(z)
+    return jnp.where(z < 0, jnp.clip(z, -FAR, 0) * power * ratio * BACK, z * ((1 - small) / (1 + small)))
 
 
-def _serf_parts(z: Array) -> tuple[Array, Array, Array, Array]:
-    """exp(z) below zero in two factors, erf(log(1 + u)) / u there, and log(1 + exp(z)) above."""
-    power, scale = scaled_exp(jnp.clip(z, -FAR, 0), jnp.zeros_like(z))
-    u = power * scale
+def _serf_parts(z: Array) -> tuple[Array, Array, Array]:
+    """2^32 * exp(z) below zero, erf(log(1 + u)) / u there, and log(1 + exp(z)) above."""
+    power = lifted_exp(at_most(z, 0))
+    u = power * BACK
     ratio = lax.erf(jnp.log1p(u)) / jnp.maximum(u, 1e-300) if z.dtype == np.float64 else polynomial(u, _ERF)
     above = jnp.clip(z, 0, 10)
-    return power, scale, ratio, above + jnp.log1p(jnp.exp(-above))
+    return power, ratio, above + jnp.log1p(jnp.exp(-above))
 
 
 _ERF = (
@@ -176,15 +177,15 @@ _ERF = (
 
 
 def _serf_slope(z: Array) -> Array:
-    power, scale, ratio, soft = _serf_parts(z)
-    near, u = jnp.clip(z, -FAR, 0), power * scale
+    power, ratio, soft = _serf_parts(z)
+    near, u = jnp.clip(z, -FAR, 0), power * BACK
     if z.dtype == np.float64:
-        below = power * (ratio + near * _TWO_OVER_ROOT_PI * jnp.exp(-jnp.square(jnp.log1p(u))) / (1 + u)) * scale
+        below = power * (ratio + near * _TWO_OVER_ROOT_PI * jnp.exp(-jnp.square(jnp.log1p(u))) / (1 + u)) * BACK
     else:
         past = jnp.minimum(1 + near, -1)
         far = past * (polynomial(u, _DENSITY) + u * polynomial(u, _ERF_LESS_DENSITY) / past)
         around = near_root(near, -1.1930599689281879662, _SERF)
-        below = power * jnp.where(z > -3.2, around, far) * scale
+        below = power * jnp.where(z > -3.2, around, far) * BACK
     above = jnp.clip(z, 0, 10)
     rise = above * _TWO_OVER_ROOT_PI * jnp.exp(-soft * soft) / (1 + jnp.exp(-above))
     return jnp.where(z < 0, below, (1 - lax.erfc(soft)) + rise)
@@ -220,11 +221,11 @@ def serf(z: Array) -> Array:
     Source: Nag, Bhattacharyya, Mukherjee & Kundu 2021, "SERF: Towards better training of deep neural networks using
     log-softplus error activation function".
     """
-    power, scale, ratio, soft = _serf_parts(z)
+    power, ratio, soft = _serf_parts(z)
     above = 1 - lax.erfc(soft)
     if z.dtype != np.float64:
         above = jnp.where(z < 0.8, polynomial(jnp.clip(z, 0, 0.8), _ERF_OF_SOFTPLUS), above)
-    return jnp.where(z < 0, jnp.clip(z, -FAR, 0) * power * ratio * scale, z * above)
+    return jnp.where(z < 0, jnp.clip(z, -FAR, 0) * power * ratio * BACK, z * above)
 
 
 _ERF_OF_SOFTPLUS = (
