@@ -210,3 +210,11 @@ def test_a_run_that_was_ended_from_outside_is_too_short_and_its_network_not_too_
     assert found is not None
     assert "300 updates" in found.symptom
     assert RULES["undertrained"](Signals(unlearned(0.6, run={"finished": True}))) is None
+
+
+def test_a_rate_is_proved_too_high_by_what_is_beyond_its_bound():
+    run = replace(FAULTS["lr_too_high"], step_loss=np.array([1.0, 1e9, 1e9, 1e9, 1e9]))
+    found = RULES["lr_too_high"](Signals(run))
+    assert found.evidence
+    assert all(one.value > one.threshold for one in found.evidence)
+    assert found.remedies[0].changes == {"learning_rate": {"times": 1e-3}}

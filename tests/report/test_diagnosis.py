@@ -19,8 +19,8 @@ from trivium.diagnosis.rules.learning_rate import lr_too_low
 from trivium.diagnosis.signals import Signals
 from trivium.diagnosis.texts import both
 from trivium.report.diagnosis import grouped, print_diagnosis
-from trivium.report.diagnosis_page import page, section
-from trivium.report.evidence import HEIGHTS, picture_of
+from trivium.report.diagnosis_page import figure_of, page, section
+from trivium.report.evidence import HEIGHTS, Picture, picture_of
 from trivium.report.lines import draw
 from trivium.report.prose import Prose
 
@@ -223,3 +223,13 @@ def test_a_training_run_is_diagnosed_in_the_terminal_in_the_page_and_from_its_re
     unseen = CliRunner().invoke(app, [*words, "--on-problem", "ignore"], env=environment)
     assert unseen.exit_code == 2
     assert "Set on_problem to warn" in " ".join(unseen.stderr.split())
+
+
+def test_a_line_of_one_place_is_a_dot():
+    training, validation = both("training loss", "训练损失"), both("validation loss", "验证损失")
+    series = {training: np.array([3.0, np.nan]), validation: np.array([2.0, 1.0])}
+    picture = Picture(both("loss", "损失"), both("epoch", "轮"), np.array([1.0, 2.0]), series)
+    rows = draw(picture, "en", width=60, height=4).plain.splitlines()
+    assert sum(ord(character) > 0x2800 for character in rows[2]) == 1  # at the top, where the first loss lies alone
+    modes = [trace.mode for trace in figure_of(picture, "en").data]
+    assert modes == ["markers", "lines"]

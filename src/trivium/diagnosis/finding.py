@@ -32,6 +32,11 @@ class Evidence:
         """Whether there is anything to show: what was not measured proves nothing."""
         return self.value is not None and not (isinstance(self.value, float) and math.isnan(self.value))
 
+    @property
+    def exceeds(self) -> bool:
+        """Whether it is a number above its bound."""
+        return isinstance(self.value, float) and isinstance(self.threshold, float) and self.value > self.threshold
+
 
 @dataclass(frozen=True)
 class Remedy:

@@ -158,7 +158,8 @@ def figure_of(picture: Picture, lang: str) -> go.Figure:
     for place, (name, values) in enumerate(picture.lines.items()):
         kept = np.isfinite(values) & ((values > 0) | (not picture.logarithmic))
         figure.add_scatter(
-            x=picture.places[kept].tolist(), y=values[kept].tolist(), name=said(name, lang), mode="lines",
+            x=picture.places[kept].tolist(), y=values[kept].tolist(), name=said(name, lang),
+            mode="lines" if kept.sum() > 1 else "markers",  # a line of one place has no length
             line={"color": _between(BLUE, ORANGE, place / count), "width": 2}, showlegend=True,
         )  # fmt: skip
     dashes = iter(("dot", "dashdot"))

@@ -81,15 +81,16 @@ def _styles(layers: list[tuple[str, np.ndarray, bool]]) -> list[str]:
 def _dots(
     places: np.ndarray, values: np.ndarray, ends: tuple[float, float], size: tuple[int, int], *, dashed: bool
 ) -> np.ndarray:
-    """Which dots a line sets, rows from above; several values of one column make an upright stroke."""
+    """Which dots a line sets, rows from above; several values of one column make an upright stroke, one alone a dot."""
     dots = np.zeros(size, bool)
     low, high = ends
     at = np.linspace(places[0], places[-1], size[1])
     known = np.isfinite(values)
-    if known.sum() < 2:
+    if not known.any():
         return dots
     first, last = places[known][0], places[known][-1]
     inside = (at >= first) & (at <= last)
+    inside[np.abs(at - first).argmin()] = True  # of one value alone, the column that is nearest
     rows = np.rint((high - np.interp(at, places[known], values[known])) / (high - low) * (size[0] - 1)).astype(int)
     if dashed:
         for column in np.flatnonzero(inside):

@@ -29,7 +29,37 @@ def lr_too_high(run: Signals) -> Finding | None:
     if thrown and not (jumped or overflowed or killed or worse) and run.progress > 0.7:
         return None
     excess = max(moved / 1e-3, 3.0) if math.isfinite(moved) else 10.0
+    excess = max(excess, math.sqrt(peak)) if jumped else excess  # of a parabola, height goes by the square of the way
     factor = 10.0 ** -round(min(max(math.log10(excess), 1.0), 3.0))
+    measured = (
+        Evidence(
+            both("update / weights in the first steps", "最初几步的 更新量 / 权重"),
+            moved,
+            0.1,
+            both("CS231n: about 1e-3 is healthy", "CS231n：约 1e-3 为正常"),
+            "update_ratio",
+        ),
+        Evidence(
+            both("highest loss in the first fifth / first loss", "前五分之一里的最高损失 / 最初的损失"),
+            peak,
+            5.0,
+            "",
+            "step_loss",
+        ),
+        Evidence(
+            both("loss at the end / that of a constant", "结束时的损失 / 常数预测的损失"),
+            run.final_loss / run.baseline,
+            1.02,
+            "",
+            "train_loss",
+        ),
+        Evidence(
+            both("curvature at the start / what this rate bears", "开始时的曲率 / 该学习率所能承受的曲率"),
+            run.steepness,
+            1.0,
+            "Cohen et al. 2021",
+        ),
+    )
     return Finding(
         name="lr_too_high",
         family="learning_rate",
@@ -37,35 +67,7 @@ def lr_too_high(run: Signals) -> Finding | None:
         symptom=both(
             f"The learning rate, {run.learning_rate:.3g}, is too high.", f"学习率 {run.learning_rate:.3g} 太高。"
         ),
-        evidence=(
-            Evidence(
-                both("update / weights in the first steps", "最初几步的 更新量 / 权重"),
-                moved,
-                0.1,
-                both("CS231n: about 1e-3 is healthy", "CS231n：约 1e-3 为正常"),
-                "update_ratio",
-            ),
-            Evidence(
-                both("highest loss in the first fifth / first loss", "前五分之一里的最高损失 / 最初的损失"),
-                peak,
-                5.0,
-                "",
-                "step_loss",
-            ),
-            Evidence(
-                both("loss at the end / that of a constant", "结束时的损失 / 常数预测的损失"),
-                run.final_loss / run.baseline,
-                1.02,
-                "",
-                "train_loss",
-            ),
-            Evidence(
-                both("curvature at the start / what this rate bears", "开始时的曲率 / 该学习率所能承受的曲率"),
-                run.steepness,
-                1.0,
-                "Cohen et al. 2021",
-            ),
-        ),
+        evidence=tuple(one for one in measured if one.exceeds) or measured,
         cause=both(
             "Each step overshoots: it lands further from the minimum than it started.",
             "每一步都迈过了头：落点比起点离最小值更远。",
