@@ -91,6 +91,8 @@ def demo(
     """Train on a real table that comes with scikit-learn: handwritten digits, 64 pixels each."""
     with friendly():
         from trivium import session
+        from trivium.diagnosis.texts import language
+        from trivium.translations import phrase
 
         summary = session.demo(report, verbose=not as_json, note=note)
         if as_json:
@@ -98,7 +100,7 @@ def demo(
             return
         show(summary)
         Console().print(
-            "Next, with a table of your own:\n"
+            f"{phrase('Next, with a table of your own:', language())}\n"
             "  [bold]trivium train[/] houses.csv --target price --out houses.trivium\n"
             "  [bold]trivium predict[/] houses.trivium new_houses.csv --out prices.csv\n"
             "  [bold]trivium evaluate[/] houses.trivium houses_of_next_year.csv",

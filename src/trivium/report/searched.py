@@ -12,6 +12,7 @@ from trivium.report.scores import in_digits
 from trivium.report.search import Search, shown
 from trivium.report.summary import Summary
 from trivium.report.sweep import Series
+from trivium.translations import ENGLISH, phrase
 
 MOST_ROWS = 10
 """Networks in the table of the best."""
@@ -20,11 +21,11 @@ SEEN = 0.9
 """Share of the networks whose losses are within the frame of the picture, should they be worse than a constant."""
 
 
-def sections(summary: Summary) -> list[str]:
+def sections(summary: Summary, lang: str = ENGLISH) -> list[str]:
     """The parts of the page."""
     search = summary.search
     assert search is not None
-    parts = ["<h2>What the search found</h2>", f"<p>{escape(' '.join(search.words))}</p>"]
+    parts = [f"<h2>{escape(phrase('What the search found', lang))}</h2>", f"<p>{escape(' '.join(search.words))}</p>"]
     choices = {choice.name: choice.value for choice in summary.choices}
     picture = figure(search, choices, summary.history.baseline_loss)
     if picture is not None:
@@ -36,7 +37,7 @@ def sections(summary: Summary) -> list[str]:
         about = f"Each point is a network at its best epoch; the worst may lie beyond the frame.{told}"
         parts += [card_of(picture), f'<p class="soft">{about}</p>']
     head, rows = best(search)
-    parts += [f"<h2>The best of {len(search.scores)} networks</h2>"]
+    parts += [f"<h2>{escape(phrase(f'The best of {len(search.scores)} networks', lang))}</h2>"]
     return [*parts, table_of(head, rows, numbers=range(head.index("learning rate"), len(head) - 1))]
 
 

@@ -1,6 +1,7 @@
 """A summary in the terminal."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from rich.console import Console, Group, RenderableType
@@ -13,6 +14,7 @@ from trivium.report.diagnosis import print_diagnosis
 from trivium.report.prose import Prose
 from trivium.report.scores import Score, in_digits
 from trivium.report.summary import Summary
+from trivium.translations import ENGLISH, phrase
 
 MAKERS = {
     "you": "you chose",
@@ -25,16 +27,18 @@ MAKERS = {
 """Who makes a choice, and how the terminal says it."""
 
 
-def render(summary: Summary) -> RenderableType:
-    """What `trivium train` prints at the end."""
-    parts: list[RenderableType] = [_facts(summary)]
+def render(summary: Summary, lang: str | None = None) -> RenderableType:
+    """What `trivium train` prints at the end; `lang` "en" or "zh", that of the locale where left out."""
+    lang = language(lang)
+    parts: list[RenderableType] = [_facts(summary, lang)]
     if summary.scores:
         head = f"on {summary.rows['test']:,} held-out rows"
-        parts += [Text(), scores_table(summary.scores, summary.baseline, head)]
+        parts += [Text(), scores_table(summary.scores, summary.baseline, head, lang)]
     if summary.search is not None:
-        parts += [Text(), Text("search", style="dim")]
-        parts += [Text(f"  {said}") for said in summary.search.words]
-    parts += [Text("note  ", style="yellow").append(note, style="default") for note in summary.notes]
+        parts += [Text(), Text(phrase("search", lang), style="dim")]
+        parts += [Text(f"  {words}") for words in summary.search.words]
+    note = Text(phrase("note", lang) + "  ", style="yellow")
+    parts += [note.copy().append(told, style="default") for told in summary.notes]
     return Panel(Group(*parts), title="[bold]Trivium[/]", title_align="left", expand=False, padding=(1, 2))
 
 
@@ -56,54 +60,67 @@ def sparkline(values: list[float]) -> str:
     return "".join("▁▂▃▄▅▆▇█"[step] for step in steps)
 
 
-def _facts(summary: Summary) -> Table:
+def _facts(summary: Summary, lang: str) -> Table:
+    tell = partial(phrase, language=lang)
+    comma, history = tell(", "), summary.history
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
-    history = summary.history
-    facts.add_row("task", f"{summary.task} of {summary.target}: {summary.task_reason}")
-    facts.add_row("rows", ", ".join(f"{count:,} {use}" for use, count in summary.rows.items() if count))
-    facts.add_row("columns", ", ".join(f"{count} {kind}" for kind, count in summary.columns.items()))
+    words = {"task": tell(summary.task), "target": summary.target, "reason": tell(summary.task_reason)}
+    facts.add_row(tell("task"), tell("{task} of {target}: {reason}").format(**words))
+    facts.add_row(tell("rows"), comma.join(_counted(f"{n:,}", use, lang) for use, n in summary.rows.items() if n))
+    facts.add_row(tell("columns"), comma.join(_counted(f"{n}", kind, lang) for kind, n in summary.columns.items()))
     if summary.dropped:
         by_reason: dict[str, list[str]] = {}
         for name, reason in summary.dropped.items():
             by_reason.setdefault(reason, []).append(name)
-        shown = [f"{_first_names(names)} ({reason})" for reason, names in by_reason.items()]
-        facts.add_row("dropped", "; ".join(shown))
+        with_reason = tell("{what} ({why})")
+        shown = [
+            with_reason.format(what=_first_names(names, lang), why=tell(reason)) for reason, names in by_reason.items()
+        ]
+        facts.add_row(tell("dropped"), tell("; ").join(shown))
     for who, title in MAKERS.items():
         made = [f"{choice.name} {choice.value}" for choice in summary.choices if choice.by == who]
         if made:
-            facts.add_row(title, ", ".join(made))
+            facts.add_row(tell(title), ", ".join(made))
     best = f", best epoch {history.best_epoch + 1}" if history.validation_loss else ""
-    facts.add_row("training", f"{len(history)} epochs{best} ({history.ending})")
-    facts.add_row("loss", f"{sparkline(history.train_loss)}  {history.train_loss[-1]:.4g}")
+    length = tell(f"{len(history)} epochs{best}")
+    facts.add_row(tell("training"), tell("{what} ({why})").format(what=length, why=tell(history.ending)))
+    facts.add_row(tell("loss"), f"{sparkline(history.train_loss)}  {history.train_loss[-1]:.4g}")
     if history.validation_loss:
         curve = sparkline(history.validation_loss)
-        facts.add_row("validation", f"{curve}  {history.validation_loss[history.best_epoch]:.4g}")
-    facts.add_row("time", f"{summary.seconds:.1f} s, of which {history.seconds[-1]:.1f} s training")
+        facts.add_row(tell("validation"), f"{curve}  {history.validation_loss[history.best_epoch]:.4g}")
+    taken = tell(f"{summary.seconds:.1f} s, of which {history.seconds[-1]:.1f} s training")
+    facts.add_row("time" if lang == ENGLISH else tell("taken"), taken)
     if summary.diagnosis is not None and summary.diagnosis.healthy:
-        facts.add_row("diagnosis", Prose(said(summary.diagnosis.healthy, language())))
+        facts.add_row(tell("diagnosis"), Prose(said(summary.diagnosis.healthy, lang)))
     if summary.model:
-        facts.add_row("model", summary.model)
+        facts.add_row(tell("model"), summary.model)
     if summary.report:
-        facts.add_row("report", summary.report)
+        facts.add_row(tell("report"), summary.report)
     return facts
 
 
-def scores_table(scores: list[Score], baseline: str, head: str) -> Table:
-    """Scores beside those of a model that looks at nothing."""
+def _counted(count: str, what: str, lang: str) -> str:
+    """ "1,000 train", the way the language puts it."""
+    return phrase("{count} {what}", lang).format(count=count, what=phrase(what, lang))
+
+
+def scores_table(scores: list[Score], baseline: str, head: str, lang: str | None = None) -> Table:
+    """Scores beside those of a model that looks at nothing; `lang` as for `render`."""
+    tell = partial(phrase, language=language(lang))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column(head)
-    table.add_column("network", justify="right")
-    table.add_column(baseline, justify="right")
+    table.add_column(tell(head))
+    table.add_column(tell("network"), justify="right")
+    table.add_column(tell(baseline), justify="right")
     for score in scores:
         better = (score.model > score.baseline) == score.higher_is_better
         style = "bold green" if better else "bold red"
-        table.add_row(score.name, Text(in_digits(score.model), style=style), in_digits(score.baseline))
+        table.add_row(tell(score.name), Text(in_digits(score.model), style=style), in_digits(score.baseline))
     return table
 
 
-def _first_names(names: Sequence[str]) -> str:
+def _first_names(names: Sequence[str], lang: str) -> str:
     """The first four, and how many there are beside."""
-    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    more = phrase(f" and {len(names) - 4} more", lang) if len(names) > 4 else ""
     return ", ".join(names[:4]) + more
