@@ -14,6 +14,7 @@ from trivium.training.history import Ending
 from trivium.translations import languages, phrase, translation
 
 OTHERS = [language for language in languages() if language != "en"]
+UNLIKE_WORDS = {"R2", "RMSE", "MAE", "ROC AUC"}
 HOLES = re.compile(r"#|\{\w+\}")
 
 
@@ -27,12 +28,7 @@ def test_every_phrase_has_the_same_holes_in_both_languages(language):
 def test_what_a_run_can_say_of_itself_is_translated(language):
     y, shares = np.array([0, 1, 1]), np.array([0.4, 0.6])
     of_classes = classification_scores(y, y, np.tile(shares, (3, 1)), np.array([0, 1]), shares)
-    names = {score.name for score in [*of_classes, *regression_scores(y, y * 1.0, 0.5)]} - {
-        "R2",
-        "RMSE",
-        "MAE",
-        "ROC AUC",
-    }
+    names = {score.name for score in [*of_classes, *regression_scores(y, y * 1.0, 0.5)]} - UNLIKE_WORDS
     kinds = {"number", "category", "code", "text", "time", "dropped"}
     for english in {*get_args(Ending), *MAKERS, *MAKERS.values(), *names, *kinds, "mean", "majority"}:
         assert phrase(english, language) != english, english

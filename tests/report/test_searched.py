@@ -171,7 +171,7 @@ def test_the_part_of_the_page_says_the_same_words():
 
     found = search(table(), OPEN)
     summary_of_run = SimpleNamespace(search=found, choices=[], history=SimpleNamespace(baseline_loss=1.0))
-    page = unescape("".join(searched.sections(summary_of_run)))
+    page = unescape("".join(searched.sections(summary_of_run, "en")))
     assert " ".join(found.words) in page
     assert len(re.findall("<tr>", page)) == 11
     assert "Crosses at the top" in page

@@ -139,7 +139,8 @@ def test_a_time_limit_is_one_for_all():
     train_population(together, epochs=10**6, time_limit=1.0, lanes=CORES)
     assert {one.history.ending for one in together} == {"time limit"}
     lengths = [len(one.history) for one in together]
-    assert min(lengths) >= max(lengths) // 10  # each had its share
+    even = max(lengths) - min(lengths) <= 1  # of a machine so slow that one epoch takes the time
+    assert even or min(lengths) > max(lengths) / 10  # each had its share
     assert max(one.history.seconds[-1] for one in together) < 10
 
 

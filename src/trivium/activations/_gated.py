@@ -21,16 +21,16 @@ def closed(value: Array, rest: Array | None = None, *, lift: int = LIFT) -> Arra
 def silu(z: Array) -> Array:
     """z * sigmoid(z), as max(z, 0) - |z| * sigmoid(-|z|)."""
     size = magnitude(z)
-    low = jnp.where(size > FAR, 0, size) * closed(-size, lift=_LIFT_OF_SILU) * 2.0**-_LIFT_OF_SILU
+    low = jnp.where(size > _FAR, 0, size) * closed(-size, lift=_LIFT_OF_SILU) * 2.0**-_LIFT_OF_SILU
     return jnp.where(z < 0, 0, z) - low
 
 
 def silu_slope(z: Array) -> Array:
     size = magnitude(z)
-    return _slope(z, -at_most(size, FAR), closed(-size, lift=_LIFT_OF_SILU), None, 2.0**-_LIFT_OF_SILU)
+    return _slope(z, -at_most(size, _FAR), closed(-size, lift=_LIFT_OF_SILU), None, 2.0**-_LIFT_OF_SILU)
 
 
-FAR = 750.0
+_FAR = 750.0
 """Beyond this size, exp of its negative has long been zero, in float64 too."""
 
 _LIFT_OF_SILU = 8
@@ -50,7 +50,7 @@ def slope(y: Array, rest: Array) -> Array:
     Its values at y and -y add up to 1. Below zero it changes its sign once, and its digits are kept there.
     """
     rest = jnp.where(y < 0, rest, -rest)
-    return _slope(y, -at_most(magnitude(y), 200), closed(-magnitude(y), rest), rest, BACK)
+    return _slope(y, -magnitude(y), closed(-magnitude(y), rest), rest, BACK)
 
 
 def _slope(y: Array, below: Array, q: Array, rest: Array | None, back: float) -> Array:

@@ -16,7 +16,7 @@ import numpy as np
 from jax import Array, lax
 
 from trivium.activations._gated import closed
-from trivium.activations._lifted import BACK, at_most, lifted_exp, scale_of
+from trivium.activations._lifted import BACK, at_most, lifted_exp, nearest_whole, scale_of
 from trivium.numerics import magnitude, near_root, polynomial
 
 END = 14.5
@@ -110,8 +110,7 @@ def _lifted_power(x: Array) -> Array:
     large = -_SHORT_LINE_OF_TWO - _SHORT_CUBE_OF_TWO * square
     small = -_CUBE_OF_TWO * (tail * (head + x)) - (_CUBE_LEFT * square + _LINE_LEFT)
     first = lax.bitcast_convert_type(_bits(large) & (-1 << 8), jnp.float32)
-    # What is added leaves no digits behind the point: the last bits are a whole number.
-    whole = _bits(x * (large + small) + np.float32(1.5 * 2**23)) - np.int32(0x4B400000)
+    whole = nearest_whole(x * (large + small))
     part = ((head * first - whole.astype(jnp.float32)) + tail * first) + x * ((large - first) + small)
     scale = scale_of(whole)
     return scale + scale * (part * polynomial(part, _TWO))

@@ -55,12 +55,11 @@ def lifted_exp_of_ratio(z: Array, divisor: Array) -> Array:
     step, rest = product(divisor, math.log(2))
     first = head(step, 8)  # its products with whole numbers below 256 are exact
     z = at_least(z, -farthest() * divisor)
-    bits = lax.bitcast_convert_type(z * (1.442695 / divisor) + np.float32(1.5 * 2**23), jnp.int32)
-    whole = bits - np.int32(0x4B400000)
+    whole = nearest_whole(z * (1.442695 / divisor))
     twos = whole.astype(jnp.float32)
     r = ((z - twos * first) - twos * ((step - first) + rest)) * (1 / divisor)
     scale = scale_of(whole)
-    return scale + scale * (r + r * r * polynomial(r, _EXP))
+    return scale + scale * _above(r)
 
 
 @lifted_exp_of_ratio.defjvp
@@ -82,18 +81,29 @@ def _scale_and_above(value: Array, rest: Array | None, lift: int) -> tuple[Array
     """A power of two, lifted, and what it is to be multiplied by, less 1."""
     value = at_least(value, -farthest(lift) + (0 if rest is None else 1))
     nearly = value if rest is None else value + rest
-    # What is added leaves no digits behind the point: the last bits are a whole number.
-    bits = lax.bitcast_convert_type(nearly * np.float32(1.4426950408889634) + np.float32(1.5 * 2**23), jnp.int32)
-    whole = bits - np.int32(0x4B400000)
+    whole = nearest_whole(nearly * np.float32(1.4426950408889634))
     twos = whole.astype(jnp.float32)
     r = (value - twos * np.float32(0.693359375)) + twos * np.float32(2.12194440e-4)  # log(2) in two parts
     r = r if rest is None else r + rest
-    return scale_of(whole, lift), r + r * r * polynomial(r, _EXP)
+    return scale_of(whole, lift), _above(r)
+
+
+def nearest_whole(z: Array) -> Array:
+    """The whole number nearest to z, as int32, for |z| below 2^22.
+
+    What is added leaves no digits behind the point, so that the last bits are the number.
+    """
+    return lax.bitcast_convert_type(z + np.float32(1.5 * 2**23), jnp.int32) - np.int32(0x4B400000)
 
 
 def scale_of(whole: Array, lift: int = LIFT) -> Array:
     """2^(whole + lift), for whole from -127 - lift, where it is zero, to 0."""
     return lax.stop_gradient(lax.bitcast_convert_type((whole + (127 + lift)) << 23, jnp.float32))
+
+
+def _above(r: Array) -> Array:
+    """exp(r) - 1 for r up to log(2) / 2 in size."""
+    return r + r * r * polynomial(r, _EXP)
 
 
 _EXP = (0.5, 0.166665206, 0.0416663873, 0.00836873103, 0.00139419776)

@@ -11,8 +11,8 @@ from trivium.diagnosis.texts import language, said
 from trivium.report import diagnosis_page, searched
 from trivium.report.parts import BLUE, GREY, ORANGE, card_of, document, logarithmic_ticks, table_of
 from trivium.report.scores import in_digits
-from trivium.report.summary import Confusion, Points, Summary
-from trivium.translations import ENGLISH, phrase
+from trivium.report.summary import Confusion, Points, Summary, counted
+from trivium.translations import phrase
 
 FEW_EPOCHS = 12
 """Each of which has its number on the axis; of more, plotly chooses."""
@@ -62,16 +62,16 @@ def page(summary: Summary, lang: str | None = None) -> str:
 
 def _cards(summary: Summary, lang: str) -> str:
     tell = partial(phrase, language=lang)
-    history, counted = summary.history, tell("{count} {what}")
+    history = summary.history
     cards = [
         (tell(score.name), in_digits(score.model), f"{tell(summary.baseline)}: {in_digits(score.baseline)}")
         for score in summary.scores
     ]
     cards = cards[:3]
-    uses = [counted.format(count=f"{n:,}", what=tell(use)) for use, n in summary.rows.items() if n]
+    uses = [counted(f"{n:,}", use, lang) for use, n in summary.rows.items() if n]
     cards.append((tell("rows"), f"{sum(summary.rows.values()):,}", tell(", ").join(uses)))
     length = tell(f"{len(history)} epochs") + tell(", ") + tell(history.ending)
-    cards.append(("time" if lang == ENGLISH else tell("taken"), tell(f"{summary.seconds:.1f} s"), length))
+    cards.append((tell("time"), tell(f"{summary.seconds:.1f} s"), length))
     inner = "".join(
         f'<div class="card"><span class="soft">{escape(name)}</span><b>{escape(value)}</b>'
         f'<span class="soft">{escape(detail)}</span></div>'

@@ -12,7 +12,7 @@ from trivium.report.scores import in_digits
 from trivium.report.search import Search, shown
 from trivium.report.summary import Summary
 from trivium.report.sweep import Series
-from trivium.translations import ENGLISH, phrase
+from trivium.translations import phrase
 
 MOST_ROWS = 10
 """Networks in the table of the best."""
@@ -21,8 +21,8 @@ SEEN = 0.9
 """Share of the networks whose losses are within the frame of the picture, should they be worse than a constant."""
 
 
-def sections(summary: Summary, lang: str = ENGLISH) -> list[str]:
-    """The parts of the page."""
+def sections(summary: Summary, lang: str) -> list[str]:
+    """The parts of the page, headings in a language."""
     search = summary.search
     assert search is not None
     parts = [f"<h2>{escape(phrase('What the search found', lang))}</h2>", f"<p>{escape(' '.join(search.words))}</p>"]

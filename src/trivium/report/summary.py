@@ -10,6 +10,7 @@ from trivium.diagnosis.ranking import Diagnosis
 from trivium.report.scores import Score
 from trivium.report.search import Search
 from trivium.training.history import History
+from trivium.translations import phrase
 
 MOST_POINTS = 2000
 """Most points of the picture of predictions against truth."""
@@ -100,6 +101,11 @@ def points(y: np.ndarray, predictions: np.ndarray) -> Points:
     order = np.argsort(y, kind="stable")
     chosen = order[np.unique(np.linspace(0, len(y) - 1, min(len(y), MOST_POINTS)).astype(int))]
     return Points(y[chosen].tolist(), predictions[chosen].tolist())
+
+
+def counted(count: str, what: str, lang: str) -> str:
+    """ "1,000 train", the way the language puts it."""
+    return phrase("{count} {what}", lang).format(count=count, what=phrase(what, lang))
 
 
 def _plain(value: Any) -> Any:

@@ -13,8 +13,8 @@ from trivium.diagnosis.texts import language, said
 from trivium.report.diagnosis import print_diagnosis
 from trivium.report.prose import Prose
 from trivium.report.scores import Score, in_digits
-from trivium.report.summary import Summary
-from trivium.translations import ENGLISH, phrase
+from trivium.report.summary import Summary, counted
+from trivium.translations import phrase
 
 MAKERS = {
     "you": "you chose",
@@ -68,8 +68,8 @@ def _facts(summary: Summary, lang: str) -> Table:
     facts.add_column(overflow="fold")
     words = {"task": tell(summary.task), "target": summary.target, "reason": tell(summary.task_reason)}
     facts.add_row(tell("task"), tell("{task} of {target}: {reason}").format(**words))
-    facts.add_row(tell("rows"), comma.join(_counted(f"{n:,}", use, lang) for use, n in summary.rows.items() if n))
-    facts.add_row(tell("columns"), comma.join(_counted(f"{n}", kind, lang) for kind, n in summary.columns.items()))
+    facts.add_row(tell("rows"), comma.join(counted(f"{n:,}", use, lang) for use, n in summary.rows.items() if n))
+    facts.add_row(tell("columns"), comma.join(counted(f"{n}", kind, lang) for kind, n in summary.columns.items()))
     if summary.dropped:
         by_reason: dict[str, list[str]] = {}
         for name, reason in summary.dropped.items():
@@ -91,7 +91,7 @@ def _facts(summary: Summary, lang: str) -> Table:
         curve = sparkline(history.validation_loss)
         facts.add_row(tell("validation"), f"{curve}  {history.validation_loss[history.best_epoch]:.4g}")
     taken = tell(f"{summary.seconds:.1f} s, of which {history.seconds[-1]:.1f} s training")
-    facts.add_row("time" if lang == ENGLISH else tell("taken"), taken)
+    facts.add_row(tell("time"), taken)
     if summary.diagnosis is not None and summary.diagnosis.healthy:
         facts.add_row(tell("diagnosis"), Prose(said(summary.diagnosis.healthy, lang)))
     if summary.model:
@@ -99,11 +99,6 @@ def _facts(summary: Summary, lang: str) -> Table:
     if summary.report:
         facts.add_row(tell("report"), summary.report)
     return facts
-
-
-def _counted(count: str, what: str, lang: str) -> str:
-    """ "1,000 train", the way the language puts it."""
-    return phrase("{count} {what}", lang).format(count=count, what=phrase(what, lang))
 
 
 def scores_table(scores: list[Score], baseline: str, head: str, lang: str | None = None) -> Table:
